@@ -1,0 +1,47 @@
+//! Why a job stopped before its end.
+
+use crate::id::BatchId;
+use crate::job::JobError;
+use crate::plan::RunError;
+use crate::sink::SinkError;
+use crate::source::SourceError;
+
+/// Why a job stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The plan can't be built for the columns that the sources turned out to have.
+    #[error(transparent)]
+    Plan(#[from] JobError),
+    /// A source failed while it was asked what there is.
+    #[error("source `{id}`: {error}")]
+    Source {
+        /// The source.
+        id: String,
+        /// Why.
+        error: SourceError,
+    },
+    /// The batch failed while it ran. Nothing of it is visible.
+    #[error("batch {batch} failed: {error}")]
+    Run {
+        /// The batch.
+        batch: BatchId,
+        /// Why.
+        error: RunError,
+    },
+    /// A sink failed.
+    #[error("batch {batch} failed at sink `{id}`: {error}")]
+    Sink {
+        /// The sink.
+        id: String,
+        /// The batch.
+        batch: BatchId,
+        /// Why.
+        error: SinkError,
+    },
+    /// The stop did not wait for the batch to end.
+    #[error("batch {0} was given up, because the job had to stop at once")]
+    GivenUp(BatchId),
+    /// The machine refuses threads or files that the job needs.
+    #[error("the job can't run: {0}")]
+    Machine(String),
+}

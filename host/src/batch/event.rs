@@ -1,0 +1,140 @@
+//! What a job tells while it runs: the same for people, for JSON and for listeners.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::clock::Micros;
+use crate::id::BatchId;
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The job begins.
+    Started {
+        /// The job.
+        job: String,
+        /// The id of this run.
+        run: String,
+        /// Lanes.
+        parallelism: usize,
+        /// The interval in milliseconds; 0 = as fast as there is input.
+        interval_ms: u64,
+    },
+    /// A batch succeeded; its output is visible.
+    Batch(BatchReport),
+    /// A batch failed; nothing of it is visible.
+    Failed {
+        /// The batch.
+        batch: u64,
+        /// The stable code.
+        code: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// There is no new input, and the job waits or ends.
+    Idle {
+        /// Whether it ends.
+        ends: bool,
+    },
+    /// The job has ended.
+    Stopped(Totals),
+}
+
+/// What one batch did.
+#[derive(Clone, Debug, Serialize)]
+pub struct BatchReport {
+    /// The batch.
+    pub batch: u64,
+    /// Its time, RFC 3339.
+    pub time: String,
+    /// Rows that the sources gave.
+    pub rows_in: u64,
+    /// Bytes that were read.
+    pub bytes_in: u64,
+    /// From the first step to the last, in milliseconds.
+    pub processing_ms: f64,
+    /// Milliseconds by step.
+    pub phases_ms: BTreeMap<&'static str, f64>,
+    /// What the functions did.
+    pub ops: Vec<OpReport>,
+    /// What the sinks wrote.
+    pub sinks: Vec<SinkReport>,
+    /// Counters of user code, as `op.name`.
+    pub counters: BTreeMap<String, u64>,
+    /// Gauges of user code, as `op.name`.
+    pub gauges: BTreeMap<String, f64>,
+}
+
+/// What one function did in a batch.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpReport {
+    /// The op.
+    pub op: String,
+    /// Calls of the guest.
+    pub guest_calls: u64,
+    /// Rows that crossed into it.
+    pub guest_rows_in: u64,
+    /// Rows that came out.
+    pub guest_rows_out: u64,
+    /// Time in calls, over all lanes, in milliseconds.
+    pub guest_ms: f64,
+    /// Instances made.
+    pub instances: u64,
+    /// The most memory of one instance, in bytes.
+    pub guest_memory_max: u64,
+}
+
+/// What one sink wrote in a batch.
+#[derive(Clone, Debug, Serialize)]
+pub struct SinkReport {
+    /// The sink.
+    pub sink: String,
+    /// Rows.
+    pub rows: u64,
+    /// Where they are, if that is a place.
+    pub place: Option<String>,
+    /// Whether the batch had been there before.
+    pub existed: bool,
+}
+
+/// What a run did in sum.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Batches.
+    pub batches: u64,
+    /// Rows that the sources gave.
+    pub rows_in: u64,
+}
+
+impl Totals {
+    /// Counts a batch.
+    pub fn add(&mut self, report: &BatchReport) {
+        self.batches += 1;
+        self.rows_in += report.rows_in;
+    }
+}
+
+/// The name of a batch's time for people.
+pub fn time_text(time: Micros) -> String {
+    time.to_string()
+}
+
+impl BatchReport {
+    /// An empty report of a batch.
+    pub fn new(batch: BatchId, time: Micros) -> Self {
+        Self {
+            batch: batch.0,
+            time: time_text(time),
+            rows_in: 0,
+            bytes_in: 0,
+            processing_ms: 0.0,
+            phases_ms: BTreeMap::new(),
+            ops: Vec::new(),
+            sinks: Vec::new(),
+            counters: BTreeMap::new(),
+            gauges: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What did the person type?
+//!
+//! Takes: the command line and the environment. Gives: what the other rooms did, as text or JSON,
+//! and an exit code. Promise: data on standard output, everything else on standard error.
+//! Not here: any decision about rows, plans or batches.
+
+mod build;
+mod check;
+mod explain;
+mod failure;
+mod inspect;
+mod open;
+mod output;
+mod plan;
+pub mod report;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs stream jobs whose operators are sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a job until it is stopped.
+    Run(run::RunArgs),
+    /// Check a job without running it: the file, its plugins, and that all columns fit.
+    Check(check::CheckArgs),
+    /// Show the plan of a job.
+    Plan(plan::PlanArgs),
+    /// Build the folder of a plugin to a component.
+    Build(build::BuildArgs),
+    /// Show the functions of a component: what they read and give, and what they may do.
+    Inspect(inspect::InspectArgs),
+    /// Explain an error code.
+    Explain(explain::ExplainArgs),
+}
+
+/// How things are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A job and what is changed in it.
+#[derive(Debug, Args)]
+struct JobArgs {
+    /// The job file.
+    #[arg(value_name = "JOB.TOML")]
+    job: PathBuf,
+    /// Change a setting, such as `job.batch=5s` or `source.lines.path=/data`; may be given several
+    /// times. `HOST__JOB__BATCH=5s` in the environment does the same.
+    #[arg(long = "set", value_name = "SETTING=VALUE")]
+    set: Vec<String>,
+    /// How results and errors are shown.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Exit codes, as documented in the README.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// Failed while running.
+    pub const FAILED: u8 = 1;
+    /// A source or sink could not be reached.
+    pub const UNREACHABLE: u8 = 69;
+    /// Bad configuration.
+    pub const CONFIGURATION: u8 = 78;
+}
+
+/// Runs the command that was typed.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Build(args) => build::build(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Explain(args) => explain::explain(&args),
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,110 @@
+//! Opens what a job needs: its file, its plugins, its sources.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::failure::Failure;
+use super::{Format, JobArgs, exit, output, report};
+use crate::id::NodeId;
+use crate::job::{Job, JobError};
+use crate::plan::{self, JobPlan, Loaded, Settings};
+use crate::plugin::build::cache_folder;
+use crate::plugin::{Cache, Wall};
+use crate::source::{self, Source};
+
+/// The engine, and the cache if it can be used.
+pub fn wall() -> Result<(Wall, Option<Cache>), Failure> {
+    let cache = match Cache::open(&cache_folder().join("components")) {
+        Ok(cache) => Some(cache),
+        Err(why) => {
+            output::note(&format!("note: components are compiled anew each time: {why}"));
+            None
+        }
+    };
+    Ok((Wall::new()?, cache))
+}
+
+/// Reads and checks a job file.
+#[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]
+pub fn job(args: &JobArgs) -> Result<Job, Failure> {
+    let shown = args.job.display().to_string();
+    let bytes = std::fs::read(&args.job).map_err(|error| {
+        Failure::new("WEIR-CLI-002", format!("can't read `{shown}`: {error}"))
+            .help("give the path of a job file; examples/ has some")
+            .exit(exit::CONFIGURATION)
+    })?;
+    let folder = args.job.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let environment: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name.starts_with("HOST__")).collect();
+    let (job, warnings) = Job::parse(&bytes, &shown, folder, &args.set, &environment)?;
+    if !warnings.is_empty() && args.format == Format::Text {
+        let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };
+        output::note(report::warnings(&warnings).trim_end());
+    }
+    Ok(job)
+}
+
+/// Lanes of a job: what it says, or the cores of the machine.
+pub fn parallelism(job: &Job) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    job.settings.parallelism.unwrap_or_else(cores)
+}
+
+/// A job with its sources open and its plugins loaded.
+pub struct Opened {
+    /// The job.
+    pub job: Job,
+    /// The sources.
+    pub sources: Vec<(NodeId, Arc<dyn Source>)>,
+    /// The plugins.
+    pub loaded: Loaded,
+    /// The engine: it must live as long as the plugins.
+    pub _wall: Wall,
+}
+
+impl Opened {
+    /// Opens everything a job needs except its sinks.
+    pub fn new(job: Job) -> Result<Self, Failure> {
+        let (wall, cache) = wall()?;
+        let loaded = Loaded::load(&job, &wall, cache.as_ref(), &|line| output::note(line));
+        let failed = |problems| Failure::Job(JobError { text: Arc::clone(&job.text), problems });
+        let loaded = loaded.map_err(failed)?;
+        let mut sources = Vec::new();
+        for spec in &job.sources {
+            let source = source::open(spec, &job.folder).map_err(|error| {
+                let failure = Failure::new(error.code(), format!("source `{}`: {error}", spec.id));
+                let failure = failure.exit(exit::UNREACHABLE);
+                match error.help() {
+                    Some(help) => failure.help(help),
+                    None => failure,
+                }
+            })?;
+            sources.push((spec.id.clone(), Arc::from(source)));
+        }
+        Ok(Self { job, sources, loaded, _wall: wall })
+    }
+
+    /// Builds the plan for the columns that the sources have now.
+    pub fn plan(&self) -> Result<JobPlan, Failure> {
+        let mut schemas = HashMap::new();
+        for (id, source) in &self.sources {
+            let schema = source.schema().map_err(|error| {
+                Failure::new(error.code(), format!("source `{id}`: {error}"))
+                    .exit(exit::UNREACHABLE)
+            })?;
+            if let Some(schema) = schema {
+                schemas.insert(id.clone(), schema);
+            }
+        }
+        Ok(self.plan_for(&schemas)?)
+    }
+
+    /// Builds the plan for these columns.
+    pub fn plan_for(&self, schemas: &HashMap<NodeId, SchemaRef>) -> Result<JobPlan, JobError> {
+        let settings = Settings { parallelism: parallelism(&self.job) };
+        plan::build(&self.job, &self.loaded, schemas, &settings)
+    }
+}

@@ -1,0 +1,77 @@
+//! `host plan`: what a job will do: its entries, its plugins with their rights, and the plan.
+
+use std::fmt::Write;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::open::{self, Opened};
+use super::{Format, JobArgs, exit, output};
+use crate::plan;
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+pub fn plan(args: &PlanArgs) -> u8 {
+    let planned = || -> Result<String, Failure> {
+        let opened = Opened::new(open::job(&args.job)?)?;
+        let plan = opened.plan()?;
+        let tree = plan::print(&plan);
+        Ok(match args.job.format {
+            Format::Text => text(&opened, &tree),
+            Format::Json => json(&opened, &tree).to_string(),
+        })
+    };
+    match planned() {
+        Ok(text) => {
+            output::data(output::plain(&text).trim_end());
+            exit::DONE
+        }
+        Err(failure) => {
+            failure.show(args.job.format);
+            failure.exit_code()
+        }
+    }
+}
+
+// Writing to a string can't fail.
+fn text(opened: &Opened, tree: &str) -> String {
+    let job = &opened.job;
+    let mut out = String::new();
+    let lanes = open::parallelism(job);
+    let _ = writeln!(out, "job {} · batch every {:?} · {lanes} lanes", job.name, job.settings.batch);
+    let _ = writeln!(out, "\nplugins");
+    for (name, plugin) in opened.loaded.all() {
+        let _ = writeln!(out, "  {name} · {}", plugin.digest());
+        let _ = writeln!(out, "    imports {}", plugin.imports().join(", "));
+        let _ = writeln!(out, "    granted log, metrics, context; WASI without any rights");
+    }
+    let _ = writeln!(out, "\nplan\n{tree}");
+    out
+}
+
+fn json(opened: &Opened, tree: &str) -> serde_json::Value {
+    let plugins: Vec<serde_json::Value> = opened
+        .loaded
+        .all()
+        .iter()
+        .map(|(name, plugin)| {
+            serde_json::json!({
+                "name": name,
+                "digest": plugin.digest().to_string(),
+                "imports": plugin.imports(),
+                "granted": ["log", "metrics", "context"],
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "event": "plan",
+        "job": opened.job.name,
+        "parallelism": open::parallelism(&opened.job),
+        "plugins": plugins,
+        "plan": tree,
+    })
+}

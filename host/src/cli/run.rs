@@ -1,0 +1,290 @@
+//! `host run`: runs a job until it is stopped, has done what was there, or fails.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::failure::Failure;
+use super::open::{self, Opened};
+use super::{Format, JobArgs, exit, output};
+use crate::batch::{BatchReport, Event, Listener, Mode, Runner, Start, Stop};
+use crate::clock;
+use crate::id::BatchId;
+use crate::job::Job;
+use crate::plan::{LogLine, LogSink, Progress, Resources};
+use crate::sink::{self, ConsoleText, Lines};
+
+/// Where a run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// Without anything from earlier runs.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Take what is there now, then exit.
+    #[arg(long)]
+    once: bool,
+    /// Where to start: `none` = anew. Runs always start anew until there are checkpoints.
+    #[arg(long, value_enum, default_value = "none")]
+    from: From,
+}
+
+pub fn run(args: &RunArgs) -> u8 {
+    match ran(args) {
+        Ok(()) => exit::DONE,
+        Err(failure) => {
+            failure.show(args.job.format);
+            failure.exit_code()
+        }
+    }
+}
+
+fn ran(args: &RunArgs) -> Result<(), Failure> {
+    let job = open::job(&args.job)?;
+    let opened = Opened::new(job)?;
+    // Everything that can be known now is said now, and not at the first batch.
+    let sources_known = opened.sources.iter().all(|(_, source)| matches!(source.schema(), Ok(Some(_))));
+    if sources_known {
+        opened.plan()?;
+    }
+    let machine = |error: std::io::Error| Failure::new("WEIR-RUN-011", format!("the job can't run: {error}"));
+    let spill = tempfile::Builder::new().prefix("weir-spill-").tempdir().map_err(machine)?;
+    let resources =
+        Resources::new(opened.job.settings.memory, spill.path().to_owned()).map_err(machine)?;
+    let stop = Stop::default();
+    let signals = listen(&stop, opened.job.settings.grace).map_err(machine)?;
+    let screen = Screen::new(args.job.format, args.once);
+    let start = start(&opened, args, &stop, &screen)?;
+    let runner = Runner::new(start, &resources, &screen);
+    let ended = runner.run(&|schemas| opened.plan_for(schemas));
+    screen.clear();
+    stop.end();
+    signals.close();
+    ended.map(|_| ()).map_err(Failure::from)
+}
+
+fn start(
+    opened: &Opened,
+    args: &RunArgs,
+    stop: &Stop,
+    screen: &Arc<Screen>,
+) -> Result<Start, Failure> {
+    let job: &Job = &opened.job;
+    let lines = screen.lines();
+    let mut sinks = Vec::new();
+    for spec in &job.sinks {
+        let sink = sink::open(spec, &job.folder, &lines).map_err(|error| {
+            let failure = Failure::new(error.code(), format!("sink `{}`: {error}", spec.id));
+            let failure = failure.exit(exit::UNREACHABLE);
+            match error.help() {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
+        })?;
+        sinks.push((spec.id.clone(), sink));
+    }
+    let run = format!("{:016x}", clock::seed(job.name.as_str(), "", clock::now().0 as u64, std::process::id()));
+    Ok(Start {
+        job: job.name.clone(),
+        run: run.into(),
+        sources: opened.sources.clone(),
+        sinks,
+        interval: job.settings.batch,
+        mode: if args.once { Mode::Once } else { Mode::Continuous },
+        parallelism: open::parallelism(job),
+        stop: stop.clone(),
+        log: screen.log(),
+    })
+}
+
+/// The first signal drains; the second, or the end of the grace, stops at once.
+fn listen(stop: &Stop, grace: Duration) -> std::io::Result<signal_hook::iterator::Handle> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let handle = signals.handle();
+    let stop = stop.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut before = false;
+        for _ in signals.forever() {
+            if std::mem::replace(&mut before, true) {
+                stop.now();
+                continue;
+            }
+            output::note("stopping after the batch in flight; a second signal stops at once");
+            stop.drain();
+            let stop = stop.clone();
+            // Without this thread a stop only loses its time limit.
+            let _ = std::thread::Builder::new().name("grace".into()).spawn(move || {
+                if !stop.wait_for_end(grace) {
+                    stop.now();
+                }
+            });
+        }
+    })?;
+    Ok(handle)
+}
+
+/// What the person sees of a run.
+struct Screen {
+    format: Format,
+    bar: Mutex<Option<ProgressBar>>,
+    with_bar: bool,
+    told_idle: AtomicBool,
+}
+
+impl Screen {
+    fn new(format: Format, once: bool) -> Arc<Self> {
+        let with_bar = once && format == Format::Text && output::watched();
+        Arc::new(Self { format, bar: Mutex::default(), with_bar, told_idle: AtomicBool::new(false) })
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes a line without tearing the progress bar.
+    fn note(&self, line: &str) {
+        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*bar {
+            Some(bar) => bar.suspend(|| output::note(line)),
+            None => output::note(line),
+        }
+    }
+
+    fn lines(self: &Arc<Self>) -> Lines {
+        let screen = Arc::clone(self);
+        Arc::new(move |text: ConsoleText<'_>| {
+            screen.clear();
+            match screen.format {
+                Format::Text => output::data(sink::banner(&text).trim_end()),
+                Format::Json => output::data(&sink::banner_json(&text).to_string()),
+            }
+        })
+    }
+
+    fn log(self: &Arc<Self>) -> LogSink {
+        let screen = Arc::clone(self);
+        Arc::new(move |line: LogLine| match screen.format {
+            Format::Text => screen.note(&output::plain(&format!(
+                "{:<5} {} [batch {}, partition {}] {}",
+                line.level.name(),
+                line.op,
+                line.batch,
+                line.partition,
+                line.text
+            ))),
+            Format::Json => output::data(
+                &serde_json::json!({
+                    "event": "log",
+                    "level": line.level.name(),
+                    "op": line.op,
+                    "batch": line.batch,
+                    "partition": line.partition,
+                    "text": line.text,
+                })
+                .to_string(),
+            ),
+        })
+    }
+
+    fn text(&self, event: &Event) {
+        match event {
+            Event::Started { job, parallelism, interval_ms, .. } => {
+                let pace = match interval_ms {
+                    0 => "as fast as there is input".to_owned(),
+                    millis => format!("a batch every {:?}", Duration::from_millis(*millis)),
+                };
+                self.note(&format!("{job} runs on {parallelism} lanes, {pace}"));
+            }
+            Event::Batch(report) => {
+                self.clear();
+                self.told_idle.store(false, Ordering::Relaxed);
+                self.note(&batch_line(report));
+            }
+            Event::Idle { ends } => {
+                if !ends && !self.told_idle.swap(true, Ordering::Relaxed) {
+                    self.note("no new input; waiting");
+                }
+            }
+            Event::Stopped(totals) if totals.batches == 0 => self.note(
+                "stopped: there was no new input. A source takes what appears under its `path`; \
+                 check the path, or wait for input by running without --once",
+            ),
+            Event::Stopped(totals) => self.note(&format!(
+                "stopped after {} batch{}, {} rows",
+                totals.batches,
+                if totals.batches == 1 { "" } else { "es" },
+                output::grouped(totals.rows_in)
+            )),
+            Event::Failed { .. } => self.clear(),
+        }
+    }
+}
+
+/// One line for a batch.
+fn batch_line(report: &BatchReport) -> String {
+    let seconds = report.processing_ms / 1e3;
+    let rate = if seconds > 0.0 { (report.rows_in as f64 / seconds) as u64 } else { 0 };
+    let out: Vec<String> = report
+        .sinks
+        .iter()
+        .map(|sink| format!("{} {}", sink.sink, output::grouped(sink.rows)))
+        .collect();
+    format!(
+        "batch {} · {} rows in · {} out · {:.0} ms · {} rows/s",
+        report.batch,
+        output::grouped(report.rows_in),
+        out.join(", "),
+        report.processing_ms,
+        output::grouped(rate),
+    )
+}
+
+impl Listener for Arc<Screen> {
+    fn event(&self, event: &Event) {
+        match self.format {
+            Format::Text => self.text(event),
+            Format::Json => match serde_json::to_string(event) {
+                Ok(line) => output::data(&line),
+                Err(error) => output::note(&format!("an event can't be shown: {error}")),
+            },
+        }
+    }
+
+    fn progress(&self, batch: BatchId, bytes: u64, progress: &Arc<Progress>) {
+        if !self.with_bar || bytes == 0 {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+        let style = "batch {prefix} {bar:30} {bytes} of {total_bytes} · {bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(batch.to_string());
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        let progress = Arc::downgrade(progress);
+        let ticker = std::thread::Builder::new().name("progress".into());
+        // Without this thread there is no progress to see, and nothing else changes.
+        let _ = ticker.spawn(move || {
+            let pause = crate::source::Wake::default();
+            while let Some(progress) = progress.upgrade() {
+                bar.set_position(progress.bytes());
+                if bar.is_finished() {
+                    break;
+                }
+                drop(progress);
+                pause.wait(Some(Duration::from_millis(100)));
+            }
+        });
+    }
+}

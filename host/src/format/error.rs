@@ -1,0 +1,215 @@
+//! What can be wrong with bytes, or with rows that are to become bytes.
+
+use super::LINE_BYTES_MAX;
+
+/// Why a line is not a row, or rows are not lines. Who knows the file and the line adds them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Bytes that are no UTF-8.
+    #[error("the line is not valid UTF-8{}", if *.utf16 { ": this looks like UTF-16" } else { "" })]
+    Utf8 {
+        /// Whether it begins like UTF-16.
+        utf16: bool,
+    },
+    /// A NUL byte.
+    #[error("the line holds a NUL byte: this looks like a binary file, not text")]
+    Nul,
+    /// A line without an end.
+    #[error("the line is longer than {} MiB", LINE_BYTES_MAX / 1024 / 1024)]
+    LongLine,
+    /// Not JSON.
+    #[error("not valid JSON at character {character}: {problem}")]
+    Syntax {
+        /// Where in the line, in characters from 1.
+        character: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// A value of another type.
+    #[error("column `{column}` takes {wanted}, not {found}")]
+    Value {
+        /// The column, with the way down to the field.
+        column: String,
+        /// Its type.
+        wanted: String,
+        /// The value as it was written, cut to a readable length.
+        found: String,
+    },
+    /// No value where one is needed.
+    #[error("column `{column}` has no value")]
+    NoValue {
+        /// The column, with the way down to the field.
+        column: String,
+    },
+    /// A key that stands twice in an object.
+    #[error("column `{column}` is given twice")]
+    Twice {
+        /// The column, with the way down to the field.
+        column: String,
+    },
+    /// Nothing from which columns could be inferred.
+    #[error("no line names a column")]
+    NoColumns,
+    /// A type that the format has no text for.
+    #[error("column `{column}` has the type {data_type}, which {format} can't write")]
+    Type {
+        /// The column.
+        column: String,
+        /// Its type.
+        data_type: String,
+        /// The format.
+        format: &'static str,
+    },
+    /// Text is one column.
+    #[error("text is exactly one column of type string; these rows have {columns}")]
+    NotOneString {
+        /// What there is instead.
+        columns: String,
+    },
+    /// A value that would become two lines.
+    #[error("a value of column `{column}` holds a line end, and text is one line a row")]
+    LineEnd {
+        /// The column.
+        column: String,
+    },
+    /// A null, which text has no word for.
+    #[error("a value of column `{column}` is null, which an empty line can't say")]
+    NullLine {
+        /// The column.
+        column: String,
+    },
+    /// Arrow refused what this room made.
+    #[error("rows could not be made: {problem}")]
+    Arrow {
+        /// Arrow's words.
+        problem: String,
+    },
+}
+
+impl FormatError {
+    /// The stable code that `host explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Utf8 { .. } => "WEIR-FORMAT-001",
+            Self::Nul => "WEIR-FORMAT-002",
+            Self::LongLine => "WEIR-FORMAT-003",
+            Self::Syntax { .. } => "WEIR-FORMAT-004",
+            Self::Value { .. } => "WEIR-FORMAT-005",
+            Self::NoValue { .. } => "WEIR-FORMAT-006",
+            Self::Twice { .. } => "WEIR-FORMAT-007",
+            Self::NoColumns => "WEIR-FORMAT-008",
+            Self::Type { .. } => "WEIR-FORMAT-009",
+            Self::NotOneString { .. } => "WEIR-FORMAT-010",
+            Self::LineEnd { .. } => "WEIR-FORMAT-011",
+            Self::NullLine { .. } => "WEIR-FORMAT-012",
+            Self::Arrow { .. } => "WEIR-FORMAT-013",
+        }
+    }
+
+    /// The way out.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Utf8 { .. } => {
+                "convert the file to UTF-8, for example with `iconv -f UTF-16 -t UTF-8`"
+            }
+            Self::Nul => "take the file out of the folder, or narrow `path` to the text files",
+            Self::LongLine => "check that the file ends its lines with `\\n`; split longer records",
+            Self::Syntax { .. } => {
+                "json takes one object a line (RFC 8259), nested at most 128 deep; correct the line"
+            }
+            Self::Value { .. } => "correct the value, or change the type of the column in `schema`",
+            Self::NoValue { .. } => {
+                "give it a value, or let the column be empty: add `?` to its type in `schema`"
+            }
+            Self::Twice { .. } => "leave one of the two: which of them counts is not defined",
+            Self::NoColumns => "say what the columns are with `schema`",
+            Self::Type { .. } => "cast the column in SQL to a type that has a name here",
+            Self::NotOneString { .. } => {
+                "select one string column in SQL, or use `format = \"json\"`"
+            }
+            Self::LineEnd { .. } => "use `format = \"json\"`, which writes line ends as `\\n`",
+            Self::NullLine { .. } => {
+                "use `format = \"json\"`, or replace nulls in SQL with `coalesce`"
+            }
+            Self::Arrow { .. } => "this is a fault of Weir: please send the job and the message",
+        };
+        Some(help.to_owned())
+    }
+}
+
+impl From<arrow::error::ArrowError> for FormatError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::Arrow { problem: error.to_string() }
+    }
+}
+
+/// What `host explain` says about each code.
+pub const CODES: &[(&str, &str)] = &[
+    (
+        "WEIR-FORMAT-001",
+        "A line of the input is not valid UTF-8. Text and json are UTF-8, with or without a byte \
+         order mark. Convert the file, for example with `iconv -f UTF-16 -t UTF-8`.",
+    ),
+    (
+        "WEIR-FORMAT-002",
+        "A line of the input holds a NUL byte. No text does; the file is probably a binary one \
+         that lies in the folder of the input.",
+    ),
+    (
+        "WEIR-FORMAT-003",
+        "A line is longer than 16 MiB. Lines end with `\\n` or `\\r\\n`; a file without line \
+         ends is one line.",
+    ),
+    (
+        "WEIR-FORMAT-004",
+        "A line is not a JSON object. The format json takes one object a line, strictly as RFC \
+         8259 has it: no commas too many or too few, no comments, keys in double quotes. What no \
+         column takes may nest up to 128 deep.",
+    ),
+    (
+        "WEIR-FORMAT-005",
+        "A value does not have the type of its column: a text where a number belongs, a number \
+         with digits behind the point for int64, a number out of range, a decimal with more \
+         digits than the type keeps. Nothing is rounded or cut in silence.",
+    ),
+    (
+        "WEIR-FORMAT-006",
+        "A column that may not be empty has no value in a line: its key is missing, or null. A \
+         `?` after the type in `schema` lets it be empty.",
+    ),
+    ("WEIR-FORMAT-007", "An object has the same key twice, so which of the values counts is open."),
+    (
+        "WEIR-FORMAT-008",
+        "Columns were to be inferred from the input, but its objects have no keys. Give `schema`.",
+    ),
+    (
+        "WEIR-FORMAT-009",
+        "A sink can't write a column, because its type has no name in Weir. Cast it in SQL.",
+    ),
+    (
+        "WEIR-FORMAT-010",
+        "The format text is one column of type string, for a source and for a sink.",
+    ),
+    (
+        "WEIR-FORMAT-011",
+        "A value that was to be written as one line of text holds a line end, and would be read \
+         back as two rows. The format json keeps it.",
+    ),
+    (
+        "WEIR-FORMAT-012",
+        "A null was to be written as a line of text, and would be read back as an empty text. The \
+         format json keeps it.",
+    ),
+    ("WEIR-FORMAT-013", "Rows that were read do not fit together. This is a fault of Weir."),
+];
+
+/// A line that can't become a row, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: {error}")]
+pub struct BadLine {
+    /// Where the line begins, in bytes from the start of what was fed.
+    pub at: usize,
+    /// What is wrong.
+    #[source]
+    pub error: FormatError,
+}

@@ -1,0 +1,273 @@
+//! What did the user ask for?
+//!
+//! Takes: the text of job.toml and the folder it lies in. Gives: a checked [`Job`], or every
+//! problem at once, each with its place in the text and a way out.
+//! Promise: a `Job` has unique ids, known inputs and settings within their bounds; nothing outside
+//! of the text was looked at.
+//! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
+
+mod problem;
+
+pub use problem::{JobError, Mark, Problem, Span};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::id::{JobName, NodeId, SinkId};
+
+/// A checked job: what every other room works from.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// `name`.
+    pub name: JobName,
+    /// The folder of job.toml: relative paths start here.
+    pub folder: PathBuf,
+    /// The text it was read from, for messages.
+    pub text: Arc<JobText>,
+    /// `[job]`.
+    pub settings: Settings,
+    /// `[[function]]`: what `sql` may call, besides what DataFusion has.
+    pub functions: Vec<FunctionSpec>,
+    /// `[[source]]`, in the order of the file.
+    pub sources: Vec<SourceSpec>,
+    /// `[[op]]`, ordered so that every op comes after its inputs (which is the order of the file:
+    /// an op reads only from entries above it).
+    pub ops: Vec<OpSpec>,
+    /// `[[sink]]`, in the order of the file.
+    pub sinks: Vec<SinkSpec>,
+}
+
+/// The text of a job and what to call it in messages.
+#[derive(Debug)]
+pub struct JobText {
+    /// The path as the user gave it.
+    pub path: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// `[job]`: how the job runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `batch`: the interval; zero = as fast as there is input. Default 1 s.
+    pub batch: Duration,
+    /// `parallelism`: lanes of the plan. Default: cores of the machine (resolved by the reader
+    /// of the setting, `None` here when not written).
+    pub parallelism: Option<usize>,
+    /// `memory`: what buffers, tables and operators of one batch may hold before they spill, in
+    /// bytes. Default 1 GiB.
+    pub memory: u64,
+    /// `grace`: how long a stop may take to finish the batch in flight. Default 30 s.
+    pub grace: Duration,
+}
+
+/// A `[[source]]`.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// `id`.
+    pub id: NodeId,
+    /// `type` and its settings.
+    pub kind: SourceKind,
+    /// `schema`, when given: column names and types in order.
+    pub schema: Option<SchemaRef>,
+    /// Where the entry stands (its `id`).
+    pub span: Span,
+}
+
+/// The kinds of source.
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    /// `type = "file"`: files of a folder or a glob.
+    File(FileSourceSpec),
+    /// `type = "rows"`: rows written in the job, one list a batch.
+    Rows(RowsSourceSpec),
+}
+
+/// Settings of a file source.
+#[derive(Clone, Debug)]
+pub struct FileSourceSpec {
+    /// `path`: a folder, or a glob; relative to the folder of job.toml (not yet joined).
+    pub path: String,
+    /// Where `path` stands.
+    pub path_span: Span,
+    /// `format`: default text.
+    pub format: FormatKind,
+    /// `files_per_batch`: at most so many files a batch; default no limit.
+    pub files_per_batch: Option<usize>,
+}
+
+/// The formats of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormatKind {
+    /// One column `line: string`, one row a line.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of a rows source.
+#[derive(Clone, Debug)]
+pub struct RowsSourceSpec {
+    /// `batches`: a list of lists of tables; or `rows`: one list, the same as one batch.
+    pub batches: Vec<Vec<serde_json::Map<String, serde_json::Value>>>,
+    /// Where they stand.
+    pub span: Span,
+}
+
+/// Where an op or a sink takes its rows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The source or op.
+    pub node: NodeId,
+    /// The port, when it isn't the main one: `from = "words.late"`.
+    pub port: Option<String>,
+    /// Where it stands; for an implicit `from` the `id` of the entry that has it.
+    pub span: Span,
+}
+
+/// An `[[op]]`.
+#[derive(Clone, Debug)]
+pub struct OpSpec {
+    /// `id`.
+    pub id: NodeId,
+    /// `from`; the entry above when not written. For `sql` without `from`: empty, because the
+    /// tables that the SQL names decide.
+    pub from: Vec<Input>,
+    /// What it does.
+    pub body: OpBody,
+    /// Where the entry stands (its `id`).
+    pub span: Span,
+}
+
+/// Exactly one of `wasm`, `sql` and `native`.
+#[derive(Clone, Debug)]
+pub enum OpBody {
+    /// `wasm`: a function of a component. Boxed because it is much larger than the others.
+    Wasm(Box<CallSpec>),
+    /// `sql`: a query over the rows of one batch.
+    Sql(SqlSpec),
+    /// `native`: an operator that the host has.
+    Native(NativeSpec),
+}
+
+/// A call of a function of a component.
+#[derive(Clone, Debug)]
+pub struct CallSpec {
+    /// `wasm`: a `.wasm` file, or a folder that is built; relative to the folder of job.toml (not
+    /// yet joined).
+    pub wasm: String,
+    /// Where `wasm` stands.
+    pub wasm_span: Span,
+    /// `call`: the function; may be left out when the component has one only.
+    pub call: Option<String>,
+    /// Where `call` stands, or the id when it isn't written.
+    pub call_span: Span,
+    /// `key`: columns to group by, for an aggregator.
+    pub key: Vec<String>,
+    /// Where `key` stands, or the id.
+    pub key_span: Span,
+    /// `keep`: columns carried along without crossing.
+    pub keep: Vec<String>,
+    /// Where `keep` stands, or the id.
+    pub keep_span: Span,
+    /// `columns = { line = "body" }`: which column of the rows a function's column is read from,
+    /// when the names differ.
+    pub columns: Vec<(String, String)>,
+    /// Where `columns` stands, or the id.
+    pub columns_span: Span,
+    /// `config` as JSON; an empty object when not written.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Where `config` stands, or the id.
+    pub config_span: Span,
+    /// Where each setting directly in `config` stands.
+    pub config_spans: Vec<(String, Span)>,
+    /// `limits`.
+    pub limits: Limits,
+}
+
+/// `limits = { memory = "256MiB", time = "10s", … }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `memory`: linear memory of an instance, summed. Default 256 MiB; 1 MiB to 4 GiB.
+    pub memory: u64,
+    /// `time`: wall time of one call. Default 10 s; 10 ms to 1 h.
+    pub time: Duration,
+    /// `result`: bytes that one call may give back. Default 64 MiB; 64 KiB to 1 GiB.
+    pub result: u64,
+}
+
+/// A `[[function]]`: a mapper or an aggregator under an SQL name.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// `id`: its name in SQL.
+    pub id: NodeId,
+    /// `wasm`, `call`, `config`, `limits`; `key`, `keep` and `columns` are empty.
+    pub call: CallSpec,
+    /// Where the entry stands (its `id`).
+    pub span: Span,
+}
+
+/// An op with `sql`.
+#[derive(Clone, Debug)]
+pub struct SqlSpec {
+    /// The query.
+    pub sql: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// An op with `native`.
+#[derive(Clone, Debug)]
+pub enum NativeSpec {
+    /// `native = "count"`: rows by `key`, or all of them; gives the key and `count: int64`.
+    Count {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+    },
+    /// `native = "union"`: the rows of several inputs of one schema, the first input's first.
+    Union,
+    /// `native = "repartition"`: rows of one key to one lane, in source order.
+    Repartition {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+    },
+}
+
+/// A `[[sink]]`.
+#[derive(Clone, Debug)]
+pub struct SinkSpec {
+    /// `id`.
+    pub id: SinkId,
+    /// `from`; the op or source above when not written.
+    pub from: Input,
+    /// `type` and its settings.
+    pub kind: SinkKind,
+    /// Where the entry stands (its `id`).
+    pub span: Span,
+}
+
+/// The kinds of sink.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// `type = "console"`: a banner and the first rows of each batch.
+    Console {
+        /// `rows`: how many are shown. Default 10.
+        rows: usize,
+    },
+    /// `type = "file"`: a folder for each batch.
+    File {
+        /// `path`: the folder; relative to the folder of job.toml (not yet joined).
+        path: String,
+        /// Where `path` stands.
+        path_span: Span,
+        /// `format`: text or json; default json.
+        format: FormatKind,
+    },
+}

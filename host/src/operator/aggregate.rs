@@ -1,0 +1,380 @@
+//! An aggregator of a plugin as an aggregate of DataFusion: partial before the exchange, final
+//! after it, by group or for all rows, in a plan or in SQL.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, UInt32Array,
+};
+use arrow::compute::{concat_batches, filter, filter_record_batch};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::format_state_name;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, TypeSignature, Volatility,
+};
+
+use super::call::{LaneGuest, carry};
+use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
+use crate::plugin::CallSite;
+
+/// The aggregate function of one call site.
+#[derive(Debug)]
+pub struct WasmAggregate {
+    site: Arc<CallSite>,
+    signature: Signature,
+}
+
+impl PartialEq for WasmAggregate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.site, &other.site)
+    }
+}
+
+impl Eq for WasmAggregate {}
+
+impl Hash for WasmAggregate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.site.op().hash(state);
+    }
+}
+
+impl WasmAggregate {
+    /// The aggregate of a site, named as the op.
+    pub fn new(site: Arc<CallSite>) -> Self {
+        let types: Vec<DataType> =
+            site.input().fields().iter().map(|field| field.data_type().clone()).collect();
+        let shape =
+            if types.is_empty() { TypeSignature::Nullary } else { TypeSignature::Exact(types) };
+        Self { site, signature: Signature::new(shape, Volatility::Volatile) }
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Arc<CallSite> {
+        &self.site
+    }
+
+    fn groups(&self, args: &AccumulatorArgs<'_>) -> Result<Groups> {
+        if args.is_distinct {
+            return plan_err!(
+                "`{}` is a function of a plugin and can't be called with DISTINCT; use a sub-query \
+                 with SELECT DISTINCT",
+                self.site.op()
+            );
+        }
+        if !args.order_bys.is_empty() {
+            return plan_err!("`{}` takes its rows in source order, not ORDER BY", self.site.op());
+        }
+        Ok(Groups::new(&self.site))
+    }
+}
+
+/// The one column of a result: the column itself, or a struct of several.
+fn result_type(schema: &SchemaRef) -> DataType {
+    match schema.fields().as_ref() {
+        [only] => only.data_type().clone(),
+        _ => DataType::Struct(schema.fields().clone()),
+    }
+}
+
+impl AggregateUDFImpl for WasmAggregate {
+    fn name(&self) -> &str {
+        self.site.op()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(result_type(&self.site.ports()[0]))
+    }
+
+    fn return_field(&self, _: &[FieldRef]) -> Result<FieldRef> {
+        let port = &self.site.ports()[0];
+        let nullable = port.fields().len() == 1 && port.field(0).is_nullable();
+        Ok(Arc::new(Field::new(self.name(), result_type(port), nullable)))
+    }
+
+    fn is_nullable(&self) -> bool {
+        false
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let state = &self.site.function().state;
+        let field = |field: &FieldRef| {
+            let name = format_state_name(args.name, field.name());
+            Arc::new(field.as_ref().clone().with_name(name))
+        };
+        Ok(state.fields().iter().map(field).collect())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(AllRows(Mutex::new(self.groups(&args)?))))
+    }
+
+    fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(ByGroup(Mutex::new(self.groups(&args)?))))
+    }
+
+    fn create_sliding_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        plan_err!(
+            "`{}` is a function of a plugin and can't be called with OVER; aggregate by key instead",
+            self.site.op()
+        )
+    }
+}
+
+/// The states of some groups in one guest. When all have been given out the guest is replaced.
+#[derive(Debug)]
+struct Groups {
+    site: Arc<CallSite>,
+    guest: LaneGuest,
+    total: usize,
+    live_bytes: u64,
+}
+
+/// What the host itself counts for a group, in bytes.
+const GROUP_BYTES: usize = 8;
+
+impl Groups {
+    fn new(site: &Arc<CallSite>) -> Self {
+        Self { site: Arc::clone(site), guest: LaneGuest::new(site), total: 0, live_bytes: 0 }
+    }
+
+    fn table(&self, columns: &[ArrayRef], schema: &SchemaRef, rows: usize) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let columns = columns[..schema.fields().len()].to_vec();
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    }
+
+    fn update(&mut self, rows: &RecordBatch, groups: &[u32], total: usize) -> Result<()> {
+        self.feed(rows, groups, total, false)
+    }
+
+    fn merge(&mut self, rows: &RecordBatch, groups: &[u32], total: usize) -> Result<()> {
+        self.feed(rows, groups, total, true)
+    }
+
+    fn feed(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &[u32],
+        total: usize,
+        states: bool,
+    ) -> Result<()> {
+        let Ok(known) = u32::try_from(total) else {
+            return exec_err!("op `{}` has more than 4 billion groups", self.site.op());
+        };
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let length = chunk_rows(rows, start);
+            let chunk = rows.slice(start, length);
+            let numbers = &groups[start..start + length];
+            let guest = self.guest.get()?;
+            self.live_bytes = carry(guest.taking(&chunk, |_| 0, |instance| {
+                if states {
+                    instance.merge(numbers, known, &chunk)
+                } else {
+                    instance.update(numbers, known, &chunk)
+                }
+            }))?;
+            start += length;
+        }
+        self.total = self.total.max(total);
+        Ok(())
+    }
+
+    /// Takes the states or the results of the first groups out.
+    fn emit(&mut self, emit_to: EmitTo, states: bool) -> Result<RecordBatch> {
+        let count = match emit_to {
+            EmitTo::All => self.total,
+            EmitTo::First(count) => count,
+        };
+        let rows = self.read(count, states)?;
+        match emit_to {
+            EmitTo::All => {
+                self.guest.leave();
+                (self.total, self.live_bytes) = (0, 0);
+            }
+            EmitTo::First(_) => {
+                let guest = self.guest.get()?;
+                carry(guest.giving(|()| 0, |instance| instance.forget(count as u32)))?;
+                self.total -= count;
+            }
+        }
+        Ok(rows)
+    }
+
+    fn read(&mut self, count: usize, states: bool) -> Result<RecordBatch> {
+        let port = Arc::clone(&self.site.ports()[0]);
+        let schema = if states { Arc::clone(&self.site.function().state) } else { port };
+        let mut parts = Vec::with_capacity(count.div_ceil(CHUNK_ROWS_MAX));
+        for first in (0..count).step_by(CHUNK_ROWS_MAX) {
+            let (first, length) = (first as u32, CHUNK_ROWS_MAX.min(count - first) as u32);
+            let guest = self.guest.get()?;
+            parts.push(carry(guest.giving(RecordBatch::num_rows, |instance| {
+                if states {
+                    instance.state(first, length, &schema)
+                } else {
+                    instance.finish(first, length, &schema)
+                }
+            }))?);
+        }
+        Ok(concat_batches(&schema, &parts)?)
+    }
+
+    /// Memory that is in use; beyond any budget when the guest comes close to its own limit, so
+    /// that DataFusion spills before the guest fails.
+    fn size(&self) -> usize {
+        if self.guest.is_open() && self.guest.memory_max() >= self.site.limits().memory / 4 * 3 {
+            return usize::MAX / 8;
+        }
+        let guest = usize::try_from(self.live_bytes).unwrap_or(usize::MAX / 8);
+        guest.max(self.total * GROUP_BYTES) + size_of::<Self>()
+    }
+}
+
+/// The results as the one column that DataFusion wants.
+fn one_column(rows: &RecordBatch) -> ArrayRef {
+    match rows.columns() {
+        [only] => Arc::clone(only),
+        _ => Arc::new(StructArray::from(rows.clone())),
+    }
+}
+
+fn numbers(groups: &[usize]) -> Vec<u32> {
+    groups.iter().map(|group| *group as u32).collect()
+}
+
+/// Without keys: all rows are group 0.
+#[derive(Debug)]
+struct AllRows(Mutex<Groups>);
+
+impl AllRows {
+    fn groups(&mut self) -> &mut Groups {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one row of group 0, which is there even if no rows came.
+    fn row(&mut self, states: bool) -> Result<RecordBatch> {
+        let groups = self.groups();
+        if groups.total == 0 {
+            let empty = RecordBatch::new_empty(Arc::clone(groups.site.input()));
+            let guest = groups.guest.get()?;
+            carry(guest.taking(&empty, |_| 0, |instance| instance.update(&[], 1, &empty)))?;
+            groups.total = 1;
+        }
+        groups.read(1, states)
+    }
+}
+
+impl Accumulator for AllRows {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let groups = self.groups();
+        let rows = values.first().map_or(0, |column| column.len());
+        let schema = Arc::clone(groups.site.input());
+        let table = groups.table(values, &schema, rows)?;
+        groups.update(&table, &vec![0; rows], 1)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let groups = self.groups();
+        let rows = states.first().map_or(0, |column| column.len());
+        let schema = Arc::clone(&groups.site.function().state);
+        let table = groups.table(states, &schema, rows)?;
+        groups.merge(&table, &vec![0; rows], 1)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        ScalarValue::try_from_array(&one_column(&self.row(false)?), 0)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let row = self.row(true)?;
+        row.columns().iter().map(|column| ScalarValue::try_from_array(column, 0)).collect()
+    }
+
+    fn size(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size()
+    }
+}
+
+/// With keys: DataFusion numbers the groups.
+struct ByGroup(Mutex<Groups>);
+
+impl ByGroup {
+    fn groups(&mut self) -> &mut Groups {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl GroupsAccumulator for ByGroup {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        let groups = self.groups();
+        let schema = Arc::clone(groups.site.input());
+        let table = groups.table(values, &schema, group_indices.len())?;
+        let group_numbers = numbers(group_indices);
+        let Some(chosen) = opt_filter else {
+            return groups.update(&table, &group_numbers, total_num_groups);
+        };
+        let table = filter_record_batch(&table, chosen)?;
+        let column: ArrayRef = Arc::new(UInt32Array::from(group_numbers));
+        let kept: UInt32Array = filter(&column, chosen)?.to_data().into();
+        groups.update(&table, kept.values(), total_num_groups)?;
+        groups.total = groups.total.max(total_num_groups);
+        Ok(())
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
+        let groups = self.groups();
+        let schema = Arc::clone(&groups.site.function().state);
+        let table = groups.table(values, &schema, group_indices.len())?;
+        groups.merge(&table, &numbers(group_indices), total_num_groups)
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        Ok(one_column(&self.groups().emit(emit_to, false)?))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(self.groups().emit(emit_to, true)?.columns().to_vec())
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        let site = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).site);
+        let rows = values.first().map_or(0, |column| column.len());
+        let mut single = Self(Mutex::new(Groups::new(&site)));
+        let each: Vec<usize> = (0..rows).collect();
+        single.update_batch(values, &each, opt_filter, rows)?;
+        single.state(EmitTo::All)
+    }
+
+    fn size(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size()
+    }
+}

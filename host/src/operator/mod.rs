@@ -1,0 +1,35 @@
+//! How does a node call user code?
+//!
+//! Takes: a plan's rows, partition by partition. Gives: rows. Promise: a batch that runs twice
+//! gives the same rows, and rows of one key arrive in source order however many lanes there are.
+//! Not here: the engine behind a call (`plugin`), and which nodes a job needs (`plan`).
+
+mod aggregate;
+mod call;
+mod exchange;
+mod filter;
+mod flat_map;
+pub mod key_group;
+mod lane;
+mod mailbox;
+mod map;
+mod node;
+mod ports;
+mod run;
+mod scalar;
+mod shared;
+mod transform;
+
+pub use aggregate::WasmAggregate;
+pub use call::{Call, CallV1};
+pub use exchange::{ExchangeExec, Routing, place_of};
+pub use filter::FilterExec;
+pub use flat_map::FlatMapExec;
+pub use lane::{Lanes, Place};
+pub use map::MapExec;
+pub(crate) use node::plan_node;
+pub use node::{plugin_error, properties, spread};
+pub use run::{ChannelId, PlanRun, Sites};
+pub use scalar::WasmScalar;
+pub use shared::SharedExec;
+pub use transform::TransformExec;

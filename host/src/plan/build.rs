@@ -1,0 +1,454 @@
+//! From a job to its plan, once: every entry to a plan over taps, then all joined.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, Result as PlanResult};
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::SessionConfig;
+
+use super::assemble::{Assembly, TapExec};
+use super::bind::SourceExec;
+use super::call::{self, Caller, Loaded};
+use super::native;
+use super::session::{self, Settings};
+use super::sql::{self, Planner, Table};
+use crate::id::{NodeId, SinkId};
+use crate::job::{
+    CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
+};
+use crate::operator::{
+    Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, Sites, TransformExec,
+};
+use crate::plugin::{CallSite, Counters, Kind, Usage};
+
+/// The plan of a job: one tree for each sink, joined where they share entries.
+#[derive(Clone, Debug)]
+pub struct JobPlan {
+    /// The sinks, in the order of the job.
+    pub sinks: Vec<SinkPlan>,
+    /// The call sites.
+    pub sites: Arc<Sites>,
+    pub(super) config: SessionConfig,
+}
+
+/// The plan of one sink.
+#[derive(Clone, Debug)]
+pub struct SinkPlan {
+    /// The sink.
+    pub id: SinkId,
+    /// What it gets.
+    pub plan: Arc<dyn ExecutionPlan>,
+}
+
+impl SinkPlan {
+    /// The columns of its rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+
+    /// In how many parts its rows come.
+    pub fn partitions(&self) -> usize {
+        self.plan.output_partitioning().partition_count()
+    }
+}
+
+/// One entry of the job: a plan, and what comes out of its ports.
+struct Entry {
+    plan: Arc<dyn ExecutionPlan>,
+    ports: Vec<(String, SchemaRef)>,
+}
+
+struct Builder<'a> {
+    job: &'a Job,
+    loaded: &'a Loaded,
+    partitions: usize,
+    config: SessionConfig,
+    entries: HashMap<NodeId, Entry>,
+    order: Vec<NodeId>,
+    functions: Vec<Arc<CallSite>>,
+    sites: Sites,
+    problems: Vec<Problem>,
+    broken: Vec<NodeId>,
+    next_id: ChannelId,
+}
+
+/// Builds the plan of a job whose sources have these columns. All problems come at once.
+pub fn build(
+    job: &Job,
+    loaded: &Loaded,
+    sources: &HashMap<NodeId, SchemaRef>,
+    settings: &Settings,
+) -> Result<JobPlan, JobError> {
+    let failed = |problems| JobError { text: Arc::clone(&job.text), problems };
+    let internal = |error: DataFusionError| failed(vec![internal(&error)]);
+    let mut builder = Builder {
+        job,
+        loaded,
+        partitions: settings.parallelism,
+        config: session::config(settings).map_err(internal)?,
+        entries: HashMap::new(),
+        order: Vec::new(),
+        functions: Vec::new(),
+        sites: Sites::default(),
+        problems: Vec::new(),
+        broken: Vec::new(),
+        next_id: 0,
+    };
+    builder.sources(sources);
+    for function in &job.functions {
+        builder.function(function);
+    }
+    for op in &job.ops {
+        builder.op(op);
+    }
+    let roots = builder.roots();
+    if !builder.problems.is_empty() {
+        return Err(failed(builder.problems));
+    }
+    builder.join(roots).map_err(internal)
+}
+
+fn internal(error: &DataFusionError) -> Problem {
+    Problem::new("WEIR-PLAN-099", format!("the plan can't be built: {}", error.strip_backtrace()))
+        .help("this is a fault of Weir: please report it with the job")
+}
+
+impl JobPlan {
+    /// What each function has done since the start.
+    pub fn usage(&self) -> Vec<(String, Usage)> {
+        let mut all: Vec<_> =
+            self.sites.all().map(|site| (site.op().to_owned(), site.stats().read())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// What user code counted since the last time, by op.
+    pub fn take_counters(&self) -> Vec<(String, Counters)> {
+        let mut all: Vec<_> = self
+            .sites
+            .all()
+            .map(|site| (site.op().to_owned(), site.take_counters()))
+            .filter(|(_, counters)| *counters != Counters::default())
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+}
+
+impl Builder<'_> {
+    fn id(&mut self) -> ChannelId {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn add(&mut self, id: &NodeId, plan: Arc<dyn ExecutionPlan>, ports: Vec<(String, SchemaRef)>) {
+        self.order.push(id.clone());
+        self.entries.insert(id.clone(), Entry { plan, ports });
+    }
+
+    fn single(&mut self, id: &NodeId, plan: Arc<dyn ExecutionPlan>) {
+        let ports = vec![(String::new(), plan.schema())];
+        self.add(id, plan, ports);
+    }
+
+    fn sources(&mut self, schemas: &HashMap<NodeId, SchemaRef>) {
+        for source in &self.job.sources {
+            let Some(schema) = schemas.get(&source.id) else {
+                let message = format!("the columns of source `{}` are not known yet", source.id);
+                self.problems.push(
+                    Problem::new("WEIR-PLAN-009", message)
+                        .at(source.span.clone(), "")
+                        .help("there is no input to infer them from: give the source a `schema`"),
+                );
+                self.broken.push(source.id.clone());
+                continue;
+            };
+            let leaf = Arc::new(SourceExec::new(source.id.clone(), schema, self.partitions));
+            self.single(&source.id, leaf);
+        }
+    }
+
+    /// What an entry reads; `None` where that is broken already or a problem now.
+    fn tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
+        if self.broken.contains(&input.node) {
+            return None;
+        }
+        let entry = self.entries.get(&input.node)?;
+        let place = match &input.port {
+            None => 0,
+            Some(port) => match entry.ports.iter().position(|(name, _)| name == port) {
+                Some(place) => place,
+                None => {
+                    let problem = no_port(input, port, &entry.ports);
+                    self.problems.push(problem);
+                    return None;
+                }
+            },
+        };
+        let schema = &entry.ports[place].1;
+        let partitioning = match place {
+            0 => entry.plan.output_partitioning().clone(),
+            _ => Partitioning::UnknownPartitioning(
+                entry.plan.output_partitioning().partition_count(),
+            ),
+        };
+        Some(Arc::new(TapExec::new(input.node.clone(), place, schema, partitioning)))
+    }
+
+    fn op(&mut self, op: &OpSpec) {
+        let before = self.problems.len();
+        let built = match &op.body {
+            OpBody::Wasm(spec) => self.wasm(op, spec),
+            OpBody::Sql(spec) => self.sql(op, spec),
+            OpBody::Native(spec) => self.native(op, spec),
+        };
+        match built {
+            Ok(true) => {}
+            Ok(false) => self.broken.push(op.id.clone()),
+            Err(error) => {
+                if self.problems.len() == before {
+                    let problem = internal(&error).at(op.span.clone(), "");
+                    self.problems.push(problem);
+                }
+                self.broken.push(op.id.clone());
+            }
+        }
+    }
+
+    fn wasm(&mut self, op: &OpSpec, spec: &CallSpec) -> PlanResult<bool> {
+        let Some(input) = op.from.first().and_then(|from| self.tap(from)) else { return Ok(false) };
+        let caller = Caller { id: op.id.as_str(), spec };
+        let call = match call::call(self.loaded, &caller, &input.schema()) {
+            Ok(call) => call,
+            Err(problems) => {
+                self.problems.extend(problems);
+                return Ok(false);
+            }
+        };
+        self.sites.insert(Arc::clone(&call.site));
+        let schema = input.schema();
+        let outputs = |call: &Call| {
+            let names = call.site.port_names().iter().cloned();
+            names.enumerate().map(|(port, name)| (name, call.output(&schema, port))).collect()
+        };
+        let id = &op.id;
+        match call.site.function().kind {
+            Kind::Mapper => self.single(id, Arc::new(MapExec::new(call, input))),
+            Kind::Predicate => self.single(id, Arc::new(FilterExec::new(call, input))),
+            Kind::FlatMapper => {
+                let ports = outputs(&call);
+                self.add(id, Arc::new(FlatMapExec::new(call, 0, input)), ports);
+            }
+            Kind::Transformer => {
+                let ports = outputs(&call);
+                let gathered = Arc::new(ExchangeExec::new(self.id(), Routing::Gather, input));
+                self.add(id, Arc::new(TransformExec::new(call, 0, gathered)?), ports);
+            }
+            Kind::Aggregator => {
+                if call.reads.is_empty() {
+                    self.problems.push(
+                        Problem::new(
+                            "WEIR-PLAN-010",
+                            format!("`{}` reads no column", call.site.function().name),
+                        )
+                        .at(spec.call_span.clone(), "")
+                        .help("an aggregator reads at least one; to count rows use `native = \"count\"`"),
+                    );
+                    return Ok(false);
+                }
+                let channel = self.id();
+                let plan = native::aggregate(&spec.key, &call, input, channel, self.partitions)?;
+                self.single(id, plan);
+            }
+        }
+        Ok(true)
+    }
+
+    fn native(&mut self, op: &OpSpec, spec: &NativeSpec) -> PlanResult<bool> {
+        let taps: Vec<_> = op.from.iter().map(|from| self.tap(from)).collect();
+        let Some(inputs) = taps.into_iter().collect::<Option<Vec<_>>>() else { return Ok(false) };
+        let channel = self.id();
+        let plan = match spec {
+            NativeSpec::Union => {
+                if let Some(problem) = different(op, &inputs) {
+                    self.problems.push(problem);
+                    return Ok(false);
+                }
+                UnionExec::try_new(inputs)?
+            }
+            NativeSpec::Count { key, key_span } => {
+                let input = Arc::clone(&inputs[0]);
+                let problems = call::wrong_key_columns(key, key_span, &input.schema());
+                if !problems.is_empty() {
+                    self.problems.extend(problems);
+                    return Ok(false);
+                }
+                native::count(key, input, channel, self.partitions)?
+            }
+            NativeSpec::Repartition { key, key_span } => {
+                let input = Arc::clone(&inputs[0]);
+                let problems = call::wrong_key_columns(key, key_span, &input.schema());
+                if !problems.is_empty() {
+                    self.problems.extend(problems);
+                    return Ok(false);
+                }
+                native::repartition(key, input, channel, self.partitions)?
+            }
+        };
+        self.single(&op.id, plan);
+        Ok(true)
+    }
+
+    fn sql(&mut self, op: &OpSpec, spec: &SqlSpec) -> PlanResult<bool> {
+        let named = op.from.iter().map(|from| from.node.clone());
+        let mut tables: Vec<NodeId> = named.collect();
+        if tables.is_empty() {
+            tables.clone_from(&self.order);
+        }
+        let reads = sql::tables_of(&spec.sql).unwrap_or_default();
+        if reads.iter().any(|name| self.broken.iter().any(|broken| broken.as_str() == name)) {
+            return Ok(false);
+        }
+        let tables: Vec<Table> = tables
+            .into_iter()
+            .filter_map(|node| {
+                let entry = self.entries.get(&node)?;
+                let schema = Arc::clone(&entry.ports[0].1);
+                let partitioning = entry.plan.output_partitioning().clone();
+                Some(Table { node, schema, partitioning })
+            })
+            .collect();
+        let planner =
+            Planner { config: &self.config, functions: &self.functions, partitions: self.partitions };
+        let mut next = self.next_id;
+        let planned = planner.plan(&spec.sql, &tables, &mut || {
+            next += 1;
+            next
+        });
+        self.next_id = next;
+        match planned {
+            Ok(planned) if planned.reads.is_empty() => {
+                self.problems.push(
+                    Problem::new("WEIR-PLAN-011", "the query reads no entry of the job")
+                        .at(spec.span.clone(), "")
+                        .help("name a source or op above as a table, such as `FROM words`"),
+                );
+                Ok(false)
+            }
+            Ok(planned) => {
+                self.single(&op.id, planned.plan);
+                Ok(true)
+            }
+            Err(error) => {
+                self.problems.push(wrong_sql(spec, &error, &tables));
+                Ok(false)
+            }
+        }
+    }
+
+    fn function(&mut self, function: &FunctionSpec) {
+        let spec = &function.call;
+        let (plugin, place) = match self.loaded.function(spec) {
+            Ok(found) => found,
+            Err(problem) => return self.problems.push(problem),
+        };
+        let described = &plugin.functions()[place];
+        if !matches!(described.kind, Kind::Mapper | Kind::Aggregator) {
+            let message = format!("a {} can't be called in SQL", described.kind.name());
+            return self.problems.push(
+                Problem::new("WEIR-PLAN-012", message)
+                    .at(spec.call_span.clone(), "")
+                    .help("mappers are scalar functions and aggregators are aggregates; others are ops"),
+            );
+        }
+        let Some(reads) = described.reads.clone() else {
+            return self.problems.push(
+                Problem::new("WEIR-PLAN-012", "its columns are decided only when it is opened")
+                    .at(spec.call_span.clone(), "")
+                    .help("such a function can be an op, but not a function of SQL"),
+            );
+        };
+        let caller = Caller { id: function.id.as_str(), spec };
+        match call::call(self.loaded, &caller, &reads) {
+            Ok(call) => {
+                self.sites.insert(Arc::clone(&call.site));
+                self.functions.push(call.site);
+            }
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
+
+    fn roots(&mut self) -> Vec<(SinkId, Arc<dyn ExecutionPlan>)> {
+        let job = self.job;
+        let tapped = job.sinks.iter().map(|sink| (sink.id.clone(), self.tap(&sink.from)));
+        let tapped: Vec<_> = tapped.collect();
+        tapped.into_iter().filter_map(|(id, tap)| Some((id, tap?))).collect()
+    }
+
+    fn join(self, roots: Vec<(SinkId, Arc<dyn ExecutionPlan>)>) -> PlanResult<JobPlan> {
+        let plans: HashMap<NodeId, Arc<dyn ExecutionPlan>> =
+            self.entries.into_iter().map(|(id, entry)| (id, entry.plan)).collect();
+        let trees: Vec<_> = roots.iter().map(|(_, tree)| Arc::clone(tree)).collect();
+        let mut assembly = Assembly::new(&plans, &trees, self.next_id + 1)?;
+        let sinks = roots
+            .into_iter()
+            .map(|(id, tree)| Ok(SinkPlan { id, plan: assembly.join(&tree)? }))
+            .collect::<PlanResult<Vec<_>>>()?;
+        for sink in &sinks {
+            if let Some(node) = sql::unordered(&sink.plan) {
+                return datafusion::common::internal_err!("{node} is left in the plan");
+            }
+        }
+        Ok(JobPlan { sinks, sites: Arc::new(self.sites), config: self.config })
+    }
+}
+
+fn no_port(input: &Input, port: &str, ports: &[(String, SchemaRef)]) -> Problem {
+    let names: Vec<&str> = ports.iter().skip(1).map(|(name, _)| name.as_str()).collect();
+    let help = match names.as_slice() {
+        [] => format!("`{}` has one port only: write `from = \"{}\"`", input.node, input.node),
+        names => format!("besides its main port it has: {}", names.join(", ")),
+    };
+    Problem::new("WEIR-PLAN-013", format!("`{}` has no port `{port}`", input.node))
+        .at(input.span.clone(), "")
+        .help(help)
+}
+
+/// Inputs of a union that are not alike.
+fn different(op: &OpSpec, inputs: &[Arc<dyn ExecutionPlan>]) -> Option<Problem> {
+    let first = inputs.first()?.schema();
+    let other = inputs.iter().position(|input| {
+        let schema = input.schema();
+        let alike = |(a, b): (&Arc<arrow::datatypes::Field>, &Arc<arrow::datatypes::Field>)| {
+            a.name() == b.name() && a.data_type() == b.data_type()
+        };
+        schema.fields().len() != first.fields().len()
+            || !schema.fields().iter().zip(first.fields()).all(alike)
+    })?;
+    let (one, two) = (&op.from[0], &op.from[other]);
+    Some(
+        Problem::new("WEIR-PLAN-014", "the inputs of a union have different columns")
+            .at(one.span.clone(), format!("{}: {}", one.node, sql::columns_text(&first)))
+            .at(
+                two.span.clone(),
+                format!("{}: {}", two.node, sql::columns_text(&inputs[other].schema())),
+            )
+            .help("bring them to the same names, types and order with an `sql` op"),
+    )
+}
+
+fn wrong_sql(spec: &SqlSpec, error: &DataFusionError, tables: &[Table]) -> Problem {
+    let known: Vec<String> = tables
+        .iter()
+        .map(|table| format!("{}({})", table.node, sql::columns_text(&table.schema)))
+        .collect();
+    let text = error.strip_backtrace();
+    let text = text.trim_start_matches("Error during planning: ").to_owned();
+    Problem::new("WEIR-PLAN-015", format!("the query can't be planned: {text}"))
+        .at(spec.span.clone(), "")
+        .help(format!("tables: {}", known.join("; ")))
+}

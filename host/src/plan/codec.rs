@@ -1,0 +1,225 @@
+//! Our nodes as bytes and back, so that a plan can be sent.
+//!
+//! A node is a frozen record, encoded with bincode; call sites are found again by op, digest and
+//! function in the job that reads the plan.
+
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, internal_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::physical_plan::{
+    PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
+};
+
+use super::bind::SourceExec;
+use crate::id::NodeId;
+use crate::operator::{
+    CallV1, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, SharedExec, Sites,
+    TransformExec, WasmAggregate, WasmScalar,
+};
+use crate::types;
+
+/// Bytes that one node may take.
+const NODE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A node of ours.
+#[derive(bincode::Encode, bincode::Decode)]
+enum NodeV1 {
+    Source { source: String, fields: Vec<(String, String, bool)>, partitions: u32 },
+    Map(CallV1),
+    Filter(CallV1),
+    FlatMap((CallV1, u32)),
+    Transform((CallV1, u32)),
+    Gather { id: u32 },
+    ByKey { id: u32, key: Vec<Vec<u8>>, partitions: u32 },
+    Shared((u32, Vec<u32>, u32)),
+}
+
+/// A function of ours: op, digest, function.
+#[derive(bincode::Encode, bincode::Decode)]
+struct FunctionV1(String, String, String);
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<NODE_BYTES_MAX>()
+}
+
+fn encode(value: &impl bincode::Encode, out: &mut Vec<u8>) -> Result<()> {
+    let bytes = bincode::encode_to_vec(value, config())
+        .map_err(|error| DataFusionError::External(Box::new(error)))?;
+    out.extend(bytes);
+    Ok(())
+}
+
+fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<T> {
+    match bincode::decode_from_slice(bytes, config()) {
+        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok(_) => plan_err!("a node of the plan has bytes left over"),
+        Err(error) => plan_err!("a node of the plan can't be read: {error}"),
+    }
+}
+
+/// The codec of our nodes and functions.
+#[derive(Debug)]
+pub struct Codec {
+    sites: Arc<Sites>,
+}
+
+impl Codec {
+    /// A codec for the job that has these sites.
+    pub fn new(sites: Arc<Sites>) -> Self {
+        Self { sites }
+    }
+
+    fn site(&self, bytes: &[u8]) -> Result<Arc<crate::plugin::CallSite>> {
+        let FunctionV1(op, digest, function) = decode(bytes)?;
+        self.sites.find(&op, &digest, &function)
+    }
+}
+
+fn function_of(site: &crate::plugin::CallSite) -> FunctionV1 {
+    FunctionV1(
+        site.op().to_owned(),
+        site.plugin().digest().to_string(),
+        site.function().name.clone(),
+    )
+}
+
+impl PhysicalExtensionCodec for Codec {
+    fn try_decode(
+        &self,
+        bytes: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        context: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let node = decode::<NodeV1>(bytes)?;
+        let input = || match inputs {
+            [input] => Ok(Arc::clone(input)),
+            _ => plan_err!("a node of the plan has {} inputs", inputs.len()),
+        };
+        Ok(match node {
+            NodeV1::Source { source, fields, partitions } => {
+                source_node(source, fields, partitions)?
+            }
+            NodeV1::Map(call) => Arc::new(MapExec::restore(&call, input()?, context)?),
+            NodeV1::Filter(call) => Arc::new(FilterExec::restore(&call, input()?, context)?),
+            NodeV1::FlatMap(call) => Arc::new(FlatMapExec::restore(&call, input()?, context)?),
+            NodeV1::Transform(call) => Arc::new(TransformExec::restore(&call, input()?, context)?),
+            NodeV1::Shared(shared) => Arc::new(SharedExec::restore(&shared, input()?)?),
+            NodeV1::Gather { id } => Arc::new(ExchangeExec::new(id, Routing::Gather, input()?)),
+            NodeV1::ByKey { id, key, partitions } => {
+                let input = input()?;
+                let schema = input.schema();
+                let key = key
+                    .iter()
+                    .map(|bytes| {
+                        let node = prost::Message::decode(bytes.as_slice())
+                            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+                        let context = PhysicalPlanDecodeContext::new(context, self);
+                        converter.proto_to_physical_expr(&node, &schema, &context)
+                    })
+                    .collect::<Result<_>>()?;
+                let routing = Routing::ByKey { key, partitions: partitions as usize };
+                Arc::new(ExchangeExec::new(id, routing, input))
+            }
+        })
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        out: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        let record = if let Some(node) = node.downcast_ref::<SourceExec>() {
+            source_record(node)?
+        } else if let Some(node) = node.downcast_ref::<MapExec>() {
+            NodeV1::Map(node.record())
+        } else if let Some(node) = node.downcast_ref::<FilterExec>() {
+            NodeV1::Filter(node.record())
+        } else if let Some(node) = node.downcast_ref::<FlatMapExec>() {
+            NodeV1::FlatMap(node.record())
+        } else if let Some(node) = node.downcast_ref::<TransformExec>() {
+            NodeV1::Transform(node.record())
+        } else if let Some(node) = node.downcast_ref::<SharedExec>() {
+            NodeV1::Shared(node.record())
+        } else if let Some(node) = node.downcast_ref::<ExchangeExec>() {
+            exchange_record(node, self, converter)?
+        } else {
+            return internal_err!("{} can't be sent", node.name());
+        };
+        encode(&record, out)
+    }
+
+    fn try_decode_udf(&self, _: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
+        Ok(Arc::new(ScalarUDF::from(WasmScalar::new(self.site(bytes)?))))
+    }
+
+    fn try_encode_udf(&self, node: &ScalarUDF, out: &mut Vec<u8>) -> Result<()> {
+        match node.inner().downcast_ref::<WasmScalar>() {
+            Some(function) => encode(&function_of(function.site()), out),
+            None => Ok(()),
+        }
+    }
+
+    fn try_decode_udaf(&self, _: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
+        Ok(Arc::new(AggregateUDF::from(WasmAggregate::new(self.site(bytes)?))))
+    }
+
+    fn try_encode_udaf(&self, node: &AggregateUDF, out: &mut Vec<u8>) -> Result<()> {
+        match node.inner().downcast_ref::<WasmAggregate>() {
+            Some(function) => encode(&function_of(function.site()), out),
+            None => Ok(()),
+        }
+    }
+}
+
+fn source_record(node: &SourceExec) -> Result<NodeV1> {
+    let field = |field: &Arc<arrow::datatypes::Field>| {
+        (field.name().clone(), types::describe(field.data_type()), field.is_nullable())
+    };
+    Ok(NodeV1::Source {
+        source: node.source().to_string(),
+        fields: node.schema().fields().iter().map(field).collect(),
+        partitions: node.partitions() as u32,
+    })
+}
+
+fn source_node(
+    source: String,
+    fields: Vec<(String, String, bool)>,
+    partitions: u32,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let fields: Result<Vec<arrow::datatypes::Field>> = fields
+        .into_iter()
+        .map(|(name, data_type, nullable)| match types::parse(&data_type) {
+            Ok(data_type) => Ok(arrow::datatypes::Field::new(name, data_type, nullable)),
+            Err(error) => plan_err!("{error}"),
+        })
+        .collect();
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields?));
+    Ok(Arc::new(SourceExec::new(NodeId::new(source), &schema, partitions as usize)))
+}
+
+fn exchange_record(
+    node: &ExchangeExec,
+    codec: &Codec,
+    converter: &dyn PhysicalProtoConverterExtension,
+) -> Result<NodeV1> {
+    Ok(match node.routing() {
+        Routing::Gather => NodeV1::Gather { id: node.id() },
+        Routing::ByKey { key, partitions } => NodeV1::ByKey {
+            id: node.id(),
+            key: key
+                .iter()
+                .map(|expr| {
+                    let node = converter.physical_expr_to_proto(expr, codec)?;
+                    Ok(prost::Message::encode_to_vec(&node))
+                })
+                .collect::<Result<_>>()?,
+            partitions: *partitions as u32,
+        },
+    })
+}

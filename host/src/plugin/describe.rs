@@ -1,0 +1,214 @@
+//! What a component says of itself, checked and in Arrow's terms.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use super::abi::v0_1::exports::weir::operator::guest as wire;
+use super::abi::v0_1::weir::operator::schema::FieldResult;
+use crate::types;
+
+/// What shape a function has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One row out for a row in.
+    Mapper,
+    /// Keep a row or not.
+    Predicate,
+    /// Any number of rows out for a row in.
+    FlatMapper,
+    /// Many rows of a key to one.
+    Aggregator,
+    /// All rows of a batch in, rows out.
+    Transformer,
+}
+
+impl Kind {
+    /// The word for people and for WIT.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mapper => "mapper",
+            Self::Predicate => "predicate",
+            Self::FlatMapper => "flat-mapper",
+            Self::Aggregator => "aggregator",
+            Self::Transformer => "transformer",
+        }
+    }
+}
+
+/// What a function promises about being called again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Determinism {
+    /// An instance may be reused over batches.
+    Pure,
+    /// The result depends on recorded calls.
+    RecordedCalls,
+    /// Every batch gets a fresh instance.
+    Free,
+}
+
+impl Determinism {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::RecordedCalls => "recorded-calls",
+            Self::Free => "free",
+        }
+    }
+}
+
+/// A way out of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its columns; none when they are decided at `open`.
+    pub schema: Option<SchemaRef>,
+}
+
+/// One function, as described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The name.
+    pub name: String,
+    /// The shape.
+    pub kind: Kind,
+    /// For the person who writes the job.
+    pub doc: String,
+    /// The columns it reads; none when they are decided at `open`.
+    pub reads: Option<SchemaRef>,
+    /// Where rows come out.
+    pub ports: Vec<Port>,
+    /// The columns of an aggregator's state.
+    pub state: SchemaRef,
+    /// The version of the state's meaning.
+    pub state_version: u32,
+    /// A condition that may be tested before a row crosses.
+    pub condition: Option<String>,
+    /// A JSON Schema of the config, or empty.
+    pub config_schema: String,
+    /// What must be granted.
+    pub capabilities: Vec<String>,
+    /// The oldest host version, or empty.
+    pub needs_host: String,
+    /// The promise.
+    pub determinism: Determinism,
+}
+
+/// Functions of one component.
+const FUNCTIONS_MAX: usize = 1_000;
+/// Columns of one schema.
+const COLUMNS_MAX: usize = 10_000;
+/// Ports of one function.
+const PORTS_MAX: usize = 64;
+
+/// Checks what `describe` gave.
+pub(super) fn functions(described: Vec<wire::Function>) -> Result<Vec<Function>, String> {
+    if described.is_empty() {
+        return Err("it has no functions".to_owned());
+    }
+    if described.len() > FUNCTIONS_MAX {
+        return Err(format!("it has more than {FUNCTIONS_MAX} functions"));
+    }
+    let mut names = HashSet::new();
+    described
+        .into_iter()
+        .map(|function| {
+            let name = function.name.clone();
+            if !names.insert(name.clone()) {
+                return Err(format!("it has two functions `{name}`"));
+            }
+            one(function).map_err(|reason| format!("function `{name}`: {reason}"))
+        })
+        .collect()
+}
+
+fn one(function: wire::Function) -> Result<Function, String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(word) {
+        return Err("a name has 1 to 64 letters, digits, `-` or `_`".to_owned());
+    }
+    let kind = match function.kind {
+        wire::Kind::Mapper => Kind::Mapper,
+        wire::Kind::Predicate => Kind::Predicate,
+        wire::Kind::FlatMapper => Kind::FlatMapper,
+        wire::Kind::Aggregator => Kind::Aggregator,
+        wire::Kind::Transformer => Kind::Transformer,
+    };
+    let state = schema(function.state)?;
+    if (kind == Kind::Aggregator) == state.fields().is_empty() {
+        return Err("an aggregator has state columns, and nothing else has".to_owned());
+    }
+    let ports = ports(function.ports)?;
+    check_ports(kind, &ports)?;
+    if function.where_.is_some() && !matches!(kind, Kind::Predicate | Kind::FlatMapper) {
+        return Err(format!("a {} can't have a condition", kind.name()));
+    }
+    Ok(Function {
+        name: function.name,
+        kind,
+        doc: function.doc,
+        reads: function.reads.map(schema).transpose()?,
+        ports,
+        state,
+        state_version: function.state_version,
+        condition: function.where_,
+        config_schema: function.config_schema,
+        capabilities: function.capabilities,
+        needs_host: function.needs_host,
+        determinism: match function.determinism {
+            wire::Determinism::Pure => Determinism::Pure,
+            wire::Determinism::RecordedCalls => Determinism::RecordedCalls,
+            wire::Determinism::Free => Determinism::Free,
+        },
+    })
+}
+
+/// Checks that a function of this kind can have these ports.
+pub(super) fn check_ports(kind: Kind, ports: &[Port]) -> Result<(), String> {
+    let wrong = match kind {
+        Kind::Predicate => !ports.is_empty(),
+        Kind::Mapper | Kind::Aggregator => ports.len() != 1,
+        Kind::FlatMapper | Kind::Transformer => ports.is_empty() || ports.len() > PORTS_MAX,
+    };
+    if wrong {
+        return Err(format!("a {} can't have {} ports", kind.name(), ports.len()));
+    }
+    let mut names = HashSet::new();
+    match ports.iter().find(|port| !names.insert(port.name.as_str())) {
+        Some(port) => Err(format!("it has two ports `{}`", port.name)),
+        None => Ok(()),
+    }
+}
+
+/// Ports in Arrow's terms.
+pub(super) fn ports(ports: Vec<wire::Port>) -> Result<Vec<Port>, String> {
+    ports
+        .into_iter()
+        .map(|port| {
+            let schema = port.fields.map(schema).transpose();
+            let schema = schema.map_err(|reason| format!("port `{}`: {reason}", port.name))?;
+            Ok(Port { name: port.name, schema })
+        })
+        .collect()
+}
+
+/// A schema in Arrow's terms.
+pub(super) fn schema(fields: Vec<FieldResult>) -> Result<SchemaRef, String> {
+    if fields.len() > COLUMNS_MAX {
+        return Err(format!("a schema has more than {COLUMNS_MAX} columns"));
+    }
+    let mut names = HashSet::new();
+    let mut columns = Vec::with_capacity(fields.len());
+    for field in fields {
+        if field.name.is_empty() || !names.insert(field.name.clone()) {
+            return Err(format!("the column name `{}` is empty or stands twice", field.name));
+        }
+        let data_type = types::parse(&field.data_type)
+            .map_err(|error| format!("column `{}`: {error}", field.name))?;
+        columns.push(Field::new(field.name, data_type, field.nullable));
+    }
+    Ok(Arc::new(Schema::new(columns)))
+}

@@ -1,0 +1,228 @@
+//! What can go wrong with a plugin, by who has to act.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::id::BatchId;
+
+/// Where in a job a function failed. Written once, where the instance is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPlace {
+    /// The op or function of the job.
+    pub op: String,
+    /// The function's name.
+    pub function: String,
+    /// The plugin, as the job names it.
+    pub plugin: String,
+    /// Its digest.
+    pub digest: String,
+    /// The batch; 0 before the first.
+    pub batch: BatchId,
+    /// The partition.
+    pub partition: u32,
+}
+
+/// Why a call of a function failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFailure {
+    /// The component trapped.
+    #[error("the function trapped: {reason}")]
+    Trap {
+        /// What the engine says, in a few words.
+        reason: String,
+        /// What the function wrote to its standard error in this call.
+        stderr: String,
+        /// The frames of the component, innermost first.
+        backtrace: Vec<String>,
+    },
+    /// The call took too long.
+    #[error("the call took longer than its limit of {0:?}")]
+    Time(Duration),
+    /// The instance wanted more memory than it may have.
+    #[error("the function wanted {wanted} bytes of memory, its limit is {limit}")]
+    Memory {
+        /// What it would have had in sum.
+        wanted: u64,
+        /// The limit.
+        limit: u64,
+        /// What the function wrote to its standard error in this call.
+        stderr: String,
+    },
+    /// The call recursed too deeply.
+    #[error("the function used up its stack of {0} bytes")]
+    Stack(usize),
+    /// What came back is larger than allowed.
+    #[error("the call gave back more than its limit of {0} bytes")]
+    Result(u64),
+    /// What came back is not what was agreed.
+    #[error("the function broke the contract: {0}")]
+    Contract(String),
+    /// The function says that it can't take the chunk.
+    #[error("the function failed: {0}")]
+    Function(String),
+    /// The function rejected a row and the op's policy is to fail.
+    #[error("row {row} of the chunk was rejected: {message}")]
+    Row {
+        /// The row within the chunk, from 0.
+        row: u32,
+        /// The function's reason.
+        message: String,
+        /// The row, as JSON.
+        content: String,
+    },
+    /// The batch was given up because something else failed or the job is stopping.
+    #[error("the call was interrupted because the batch was given up")]
+    Interrupted,
+}
+
+/// An error of the plugin room.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// The path of a plugin is not there.
+    #[error("there is no plugin at `{0}`")]
+    Missing(PathBuf),
+    /// A file can't be read or written.
+    #[error("can't {action} `{path}`: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The bytes are not a component.
+    #[error("`{plugin}` is not a component: {reason}")]
+    NotAComponent {
+        /// The plugin.
+        plugin: String,
+        /// What it is instead.
+        reason: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The component does not fit the package.
+    #[error("`{plugin}` does not fit: {reason}")]
+    World {
+        /// The plugin.
+        plugin: String,
+        /// What is missing or too much.
+        reason: String,
+    },
+    /// A folder could not be built.
+    #[error("building `{folder}` failed: {reason}")]
+    Build {
+        /// The folder.
+        folder: PathBuf,
+        /// What failed.
+        reason: String,
+        /// What the tool wrote.
+        output: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// What `describe` says is wrong.
+    #[error("`{plugin}` describes its functions wrongly: {reason}")]
+    Describe {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `open` refused.
+    #[error("`{function}` can't be opened: {message}")]
+    Refused {
+        /// The function.
+        function: String,
+        /// The setting of the config that is wrong, if it is one.
+        setting: Option<String>,
+        /// Why.
+        message: String,
+    },
+    /// A call failed.
+    #[error("{failure}")]
+    Call {
+        /// Where.
+        place: Box<CallPlace>,
+        /// Why.
+        failure: CallFailure,
+    },
+    /// The engine could not be made or used.
+    #[error("the WebAssembly engine failed: {0}")]
+    Engine(String),
+}
+
+impl PluginError {
+    /// The stable code that `host explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "WEIR-PLUGIN-001",
+            Self::File { .. } => "WEIR-PLUGIN-002",
+            Self::NotAComponent { .. } => "WEIR-PLUGIN-003",
+            Self::World { .. } => "WEIR-PLUGIN-004",
+            Self::Build { .. } => "WEIR-PLUGIN-005",
+            Self::Describe { .. } => "WEIR-PLUGIN-006",
+            Self::Refused { .. } => "WEIR-PLUGIN-007",
+            Self::Engine(_) => "WEIR-PLUGIN-008",
+            Self::Call { failure, .. } => match failure {
+                CallFailure::Trap { .. } => "WEIR-PLUGIN-020",
+                CallFailure::Time(_) => "WEIR-PLUGIN-021",
+                CallFailure::Memory { .. } => "WEIR-PLUGIN-022",
+                CallFailure::Stack(_) => "WEIR-PLUGIN-023",
+                CallFailure::Result(_) => "WEIR-PLUGIN-024",
+                CallFailure::Contract(_) => "WEIR-PLUGIN-025",
+                CallFailure::Function(_) => "WEIR-PLUGIN-026",
+                CallFailure::Row { .. } => "WEIR-PLUGIN-027",
+                CallFailure::Interrupted => "WEIR-PLUGIN-028",
+            },
+        }
+    }
+
+    /// The way out.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing(_) => {
+                "`wasm` takes a .wasm file or the folder of a plugin; relative paths start at the \
+                 folder of job.toml"
+                    .into()
+            }
+            Self::NotAComponent { help, .. } => (*help).into(),
+            Self::World { .. } => {
+                "build it against the package weir:operator (wit/ and sdk/ of this project), or \
+                 use a host that knows its version"
+                    .into()
+            }
+            Self::Build { help, .. } => return help.clone(),
+            Self::Call { failure, .. } => return failure.help(),
+            Self::Engine(_) => "this is a fault of Weir: please report it with this text".into(),
+            Self::File { .. } | Self::Describe { .. } | Self::Refused { .. } => return None,
+        })
+    }
+}
+
+impl CallFailure {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Time(limit) => format!(
+                "if the function needs longer, set `limits = {{ time = \"{}s\" }}` on the op",
+                (limit.as_secs() * 6).max(1)
+            ),
+            Self::Memory { limit, .. } => format!(
+                "if the function needs more, set `limits = {{ memory = \"{}MiB\" }}` on the op",
+                limit / (1024 * 1024) * 4
+            ),
+            Self::Result(limit) => format!(
+                "give fewer rows for a row, or set `limits = {{ result = \"{}MiB\" }}` on the op",
+                (limit / (1024 * 1024)).max(1) * 4
+            ),
+            Self::Contract(_) => {
+                "this is a fault of the plugin or its SDK; wit/README.md has the contract".into()
+            }
+            Self::Trap { .. } | Self::Stack(_) | Self::Function(_) | Self::Row { .. } => {
+                "nothing of this batch was written; mend the function or the input and run again"
+                    .into()
+            }
+            Self::Interrupted => return None,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Counters and gauges of user code.
+
+use std::collections::BTreeMap;
+
+use super::GuestState;
+use crate::plugin::abi::v0_1::weir::operator::metrics::Host;
+
+/// Names of metrics that one instance may use.
+const NAMES_MAX: usize = 256;
+/// Length of a name in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What an instance counted in a batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counters {
+    /// Sums by name.
+    pub counts: BTreeMap<String, u64>,
+    /// The last value by name.
+    pub gauges: BTreeMap<String, f64>,
+    /// Calls that were not counted because the name is no name or there are too many.
+    pub refused: u64,
+}
+
+impl Counters {
+    /// Adds what another instance counted.
+    pub fn merge(&mut self, other: Self) {
+        for (name, by) in other.counts {
+            let sum = self.counts.entry(name).or_default();
+            *sum = sum.saturating_add(by);
+        }
+        self.gauges.extend(other.gauges);
+        self.refused += other.refused;
+    }
+
+    fn admits(&mut self, name: &str) -> bool {
+        let well_formed = name.len() <= NAME_BYTES_MAX
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let known = self.counts.contains_key(name) || self.gauges.contains_key(name);
+        let fits = well_formed && (known || self.counts.len() + self.gauges.len() < NAMES_MAX);
+        self.refused += u64::from(!fits);
+        fits
+    }
+}
+
+impl Host for GuestState {
+    fn count(&mut self, name: String, by: u64) {
+        if self.counters.admits(&name) {
+            let sum = self.counters.counts.entry(name).or_default();
+            *sum = sum.saturating_add(by);
+        }
+    }
+
+    fn gauge(&mut self, name: String, value: f64) {
+        if self.counters.admits(&name) {
+            self.counters.gauges.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_and_limited() {
+        let mut counters = Counters::default();
+        assert!(counters.admits("rows_2"));
+        for bad in ["", "2rows", "a-b", "ä", &"x".repeat(65)] {
+            assert!(!counters.admits(bad), "{bad}");
+        }
+        for n in 0..300 {
+            if counters.admits(&format!("n{n}")) {
+                counters.counts.insert(format!("n{n}"), 1);
+            }
+        }
+        assert_eq!(counters.counts.len(), NAMES_MAX);
+    }
+}

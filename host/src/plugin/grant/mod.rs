@@ -1,0 +1,71 @@
+//! What a component may call: the package's own capabilities, and WASI without any rights.
+
+mod context;
+mod log;
+mod metrics;
+mod wasi;
+
+pub use metrics::Counters;
+pub use wasi::{Console, GuestClock};
+
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::abi::v0_1::weir::operator;
+use super::lane::Lane;
+use super::limit::{Deadline, Meter};
+
+/// What belongs to one instance on the host's side of the wall.
+pub struct GuestState {
+    pub(super) lane: Lane,
+    pub(super) meter: Meter,
+    pub(super) deadline: Deadline,
+    pub(super) counters: Counters,
+    pub(super) clock: GuestClock,
+    pub(super) console: Console,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl GuestState {
+    /// The state of a new instance.
+    pub fn new(lane: Lane, meter: Meter, deadline: Deadline) -> Self {
+        let clock = GuestClock::at(lane.now.time);
+        let console = Console::default();
+        let wasi = wasi::context(&lane, &clock, &console);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Self { lane, meter, deadline, counters: Counters::default(), clock, console, wasi, table }
+    }
+
+    /// Another batch begins for an instance that is kept.
+    pub fn rebind(&mut self, lane: Lane) {
+        self.clock.set(lane.now.time);
+        self.deadline.rebind(lane.now.interrupt.clone());
+        self.wasi = wasi::context(&lane, &self.clock, &self.console);
+        self.lane = lane;
+    }
+}
+
+/// Handles that an instance may hold.
+const HANDLES_MAX: usize = 1_000;
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Links everything, once per engine.
+pub fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wasi::link(linker)?;
+    operator::log::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
+    operator::metrics::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
+    operator::context::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
+    operator::schema::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
+    operator::rows::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)
+}
+
+impl operator::schema::Host for GuestState {}
+
+impl operator::rows::Host for GuestState {}

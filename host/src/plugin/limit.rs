@@ -1,0 +1,227 @@
+//! What an instance may use: memory, tables and time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use wasmtime::{Engine, ResourceLimiter};
+
+use crate::clock::Stopwatch;
+
+/// How often the epoch moves: the grain of every time limit.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The WebAssembly stack of a call, in bytes.
+pub const STACK_BYTES: usize = 512 * 1024;
+
+/// Elements that the tables of an instance may have in sum.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Core instances, memories and tables of one component.
+const CORE_INSTANCES_MAX: usize = 64;
+const MEMORIES_MAX: usize = 4;
+const TABLES_MAX: usize = 8;
+
+/// Counts what one instance has, as the sum over all its memories and tables, and refuses more.
+#[derive(Debug)]
+pub struct Meter {
+    memory_limit: u64,
+    memory: u64,
+    memory_max: u64,
+    table_elements: usize,
+    refused: Option<u64>,
+}
+
+impl Meter {
+    /// A meter for an instance that may have so many bytes of memory.
+    pub fn new(memory_limit: u64) -> Self {
+        Self { memory_limit, memory: 0, memory_max: 0, table_elements: 0, refused: None }
+    }
+
+    /// The largest sum so far, in bytes.
+    pub fn memory_max(&self) -> u64 {
+        self.memory_max
+    }
+
+    /// The sum that was refused last, if one was: a trap that follows is a memory limit.
+    pub fn refused(&self) -> Option<u64> {
+        self.refused
+    }
+
+    /// The limit of memory.
+    pub fn memory_limit(&self) -> u64 {
+        self.memory_limit
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let sum = self.memory + desired.saturating_sub(current) as u64;
+        if sum > self.memory_limit {
+            self.refused = Some(sum);
+            return Ok(false);
+        }
+        self.memory = sum;
+        self.memory_max = self.memory_max.max(sum);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let sum = self.table_elements + desired.saturating_sub(current);
+        if sum > TABLE_ELEMENTS_MAX {
+            return Ok(false);
+        }
+        self.table_elements = sum;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX
+    }
+}
+
+/// Asks every call of a batch to end, at the latest one tick from now.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the current call may still run. Checked at every tick of the epoch, in real time.
+#[derive(Debug)]
+pub struct Deadline {
+    limit: Duration,
+    started: Stopwatch,
+    interrupt: Interrupt,
+    /// Why the call was ended from outside, if it was.
+    pub ended: Option<Ended>,
+}
+
+/// Why a call was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its time was up.
+    Time,
+    /// The batch was given up.
+    Interrupt,
+}
+
+impl Deadline {
+    /// A deadline of so long for each call.
+    pub fn new(limit: Duration, interrupt: Interrupt) -> Self {
+        Self { limit, started: Stopwatch::start(), interrupt, ended: None }
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// A call begins.
+    pub fn restart(&mut self) {
+        self.started = Stopwatch::start();
+        self.ended = None;
+    }
+
+    /// Another batch begins: its interrupt counts from now on.
+    pub fn rebind(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
+    }
+
+    /// Whether the call must end now.
+    pub fn check(&mut self) -> Option<Ended> {
+        if self.interrupt.raised() {
+            self.ended = Some(Ended::Interrupt);
+        } else if self.started.elapsed() >= self.limit {
+            self.ended = Some(Ended::Time);
+        }
+        self.ended
+    }
+}
+
+/// The thread that moves the epoch of an engine. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Ticker {
+    stop: Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts the thread.
+    pub fn start(engine: &Engine) -> std::io::Result<Self> {
+        let stop = Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+        let (engine, halt) = (engine.clone(), Arc::clone(&stop));
+        let thread = std::thread::Builder::new().name("epoch".into()).spawn(move || {
+            let (stopped, bell) = &*halt;
+            let mut guard = stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            while !*guard {
+                let waited = bell.wait_timeout(guard, TICK);
+                guard = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        let (stopped, bell) = &*self.stop;
+        *stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+        bell.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // The thread holds nothing that could make it panic; there is nobody to tell here.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_counted_as_a_sum_over_all_memories() {
+        let mut meter = Meter::new(100);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(!meter.memory_growing(0, 60, None).unwrap());
+        assert_eq!(meter.refused(), Some(120));
+        assert!(meter.memory_growing(60, 100, None).unwrap());
+        assert_eq!(meter.memory_max(), 100);
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_call_before_its_time() {
+        let interrupt = Interrupt::default();
+        let mut deadline = Deadline::new(Duration::from_secs(3600), interrupt.clone());
+        assert_eq!(deadline.check(), None);
+        interrupt.raise();
+        assert_eq!(deadline.check(), Some(Ended::Interrupt));
+    }
+}

@@ -1,0 +1,289 @@
+//! A component becomes a plugin: compiled or taken from the cache, linked, described, checked.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, types::ComponentItem};
+
+use super::abi::{self, v0_1::exports::weir::operator::guest::GuestIndices};
+use super::cache::Cache;
+use super::describe::{self, Function};
+use super::engine::Wall;
+use super::error::{CallPlace, PluginError};
+use super::fetch::Fetched;
+use super::grant::GuestState;
+use super::instance::{failure, sandbox};
+use super::lane::{BatchNow, Lane};
+use crate::clock::Stopwatch;
+use crate::id::{BatchId, Digest};
+use crate::job::Limits;
+
+/// `describe` and `open` may take so long.
+const DESCRIBE_TIME: Duration = Duration::from_secs(5);
+
+/// A component that fits, ready to be opened.
+pub struct Plugin {
+    name: String,
+    digest: Digest,
+    bytes: usize,
+    engine: Engine,
+    pre: InstancePre<GuestState>,
+    functions: Vec<Function>,
+    imports: Vec<String>,
+    abi: &'static str,
+    compiled: Compiled,
+}
+
+/// How the machine code came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compiled {
+    /// It was taken from the cache.
+    Cached,
+    /// It was compiled, in this time.
+    Fresh(Duration),
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name).field("digest", &self.digest).finish()
+    }
+}
+
+impl Plugin {
+    /// Loads a component. Without a cache it is compiled every time.
+    pub fn load(wall: &Wall, fetched: &Fetched, cache: Option<&Cache>) -> Result<Self, PluginError> {
+        check_header(fetched)?;
+        let (component, compiled) = component(wall, fetched, cache)?;
+        let imports = imports(wall, &component);
+        let abi = abi_of(wall, &component, fetched, &imports)?;
+        let pre = wall
+            .linker()
+            .instantiate_pre(&component)
+            .map_err(|error| world(fetched, format!("{:#}", error)))?;
+        let mut plugin = Self {
+            name: fetched.name.clone(),
+            digest: fetched.digest,
+            bytes: fetched.bytes.len(),
+            engine: wall.engine().clone(),
+            pre,
+            functions: Vec::new(),
+            imports,
+            abi,
+            compiled,
+        };
+        plugin.functions = plugin.describe()?;
+        Ok(plugin)
+    }
+
+    fn describe(&self) -> Result<Vec<Function>, PluginError> {
+        let limits = Limits {
+            memory: 256 * 1024 * 1024,
+            time: DESCRIBE_TIME,
+            result: 16 * 1024 * 1024,
+        };
+        let lane = Lane { now: BatchNow::none(), op: String::new(), partition: 0, mark: 0 };
+        let mut store = sandbox(self, lane, &limits);
+        let described = (|| {
+            let instance = self.pre.instantiate(&mut store)?;
+            let guest = GuestIndices::new(&self.pre)?.load(&mut store, &instance)?;
+            guest.call_describe(&mut store)
+        })();
+        let described = described.map_err(|error| PluginError::Call {
+            place: Box::new(CallPlace {
+                op: String::new(),
+                function: "describe".to_owned(),
+                plugin: self.name.clone(),
+                digest: self.digest.to_string(),
+                batch: BatchId(0),
+                partition: 0,
+            }),
+            failure: failure(&store, &error),
+        })?;
+        describe::functions(described)
+            .map_err(|reason| PluginError::Describe { plugin: self.name.clone(), reason })
+    }
+
+    /// The name that the job uses.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which code it is.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The size of the component in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Its functions, in the order of `describe`.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The interfaces that it imports. What they can do is another matter: WASI comes without
+    /// rights.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The version of the package it was built for.
+    pub fn abi(&self) -> &'static str {
+        self.abi
+    }
+
+    /// How its machine code came about.
+    pub fn compiled(&self) -> Compiled {
+        self.compiled
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<GuestState> {
+        &self.pre
+    }
+}
+
+/// The largest component that is loaded, in bytes.
+const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Tells a component from a core module and from anything else by the first eight bytes.
+fn check_header(fetched: &Fetched) -> Result<(), PluginError> {
+    let not = |reason: &str, help: &'static str| {
+        Err(PluginError::NotAComponent {
+            plugin: fetched.name.clone(),
+            reason: reason.to_owned(),
+            help,
+        })
+    };
+    if fetched.bytes.len() > COMPONENT_BYTES_MAX {
+        return not("it is larger than 64 MiB", "build it with optimisation and without debug info");
+    }
+    match fetched.bytes.get(..8) {
+        Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => not(
+            "it is a core module",
+            "build it for the target wasm32-wasip2, or let `host build` do it",
+        ),
+        _ => not(
+            "it does not begin as WebAssembly does",
+            "give the .wasm file that the build made, or the plugin's folder",
+        ),
+    }
+}
+
+fn component(
+    wall: &Wall,
+    fetched: &Fetched,
+    cache: Option<&Cache>,
+) -> Result<(Component, Compiled), PluginError> {
+    let key = wall.compatibility();
+    if let Some(code) = cache.and_then(|cache| cache.get(&fetched.digest, key)) {
+        // SAFETY: `deserialize` trusts its input. These bytes come from a folder and a file that
+        // belong to this user and that nobody else may write to, carry the hash of their content
+        // and name this engine and this component; `Cache::get` has checked all of that.
+        if let Ok(component) = unsafe { Component::deserialize(wall.engine(), code) } {
+            return Ok((component, Compiled::Cached));
+        }
+    }
+    let took = Stopwatch::start();
+    let broken = |error: wasmtime::Error| PluginError::NotAComponent {
+        plugin: fetched.name.clone(),
+        reason: format!("{error:#}"),
+        help: "the file is damaged, or needs WebAssembly features that this host keeps off",
+    };
+    match cache {
+        None => {
+            let component = Component::new(wall.engine(), &fetched.bytes).map_err(broken)?;
+            Ok((component, Compiled::Fresh(took.elapsed())))
+        }
+        Some(cache) => {
+            let code = wall.engine().precompile_component(&fetched.bytes).map_err(broken)?;
+            // A cache that can't be written costs time at the next start and nothing else.
+            let _ = cache.put(&fetched.digest, key, &code);
+            // SAFETY: the bytes were made by this engine one line above.
+            let component = unsafe { Component::deserialize(wall.engine(), &code) };
+            let component = component.map_err(broken)?;
+            Ok((component, Compiled::Fresh(took.elapsed())))
+        }
+    }
+}
+
+fn imports(wall: &Wall, component: &Component) -> Vec<String> {
+    let ty = component.component_type();
+    ty.imports(wall.engine()).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Finds the version by the `guest` interface; refuses imports that nobody here knows.
+fn abi_of(
+    wall: &Wall,
+    component: &Component,
+    fetched: &Fetched,
+    imports: &[String],
+) -> Result<&'static str, PluginError> {
+    let ty = component.component_type();
+    let exports: Vec<String> = ty
+        .exports(wall.engine())
+        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let known = abi::VERSIONS.iter().rev().find(|version| {
+        exports.iter().any(|export| export == version.guest)
+    });
+    let Some(version) = known else {
+        let reason = match exports.iter().find(|name| name.starts_with("weir:operator/guest@")) {
+            Some(other) => format!("it is built for `{other}`, which this host does not know"),
+            None => "it does not export `weir:operator/guest`".to_owned(),
+        };
+        return Err(world(fetched, reason));
+    };
+    let strange = imports
+        .iter()
+        .find(|name| !name.starts_with("wasi:") && !name.starts_with("weir:operator/"));
+    match strange {
+        Some(name) => Err(world(fetched, format!("it imports `{name}`, which nobody here offers"))),
+        None => Ok(version.text),
+    }
+}
+
+fn world(fetched: &Fetched, reason: String) -> PluginError {
+    PluginError::World { plugin: fetched.name.clone(), reason }
+}
+
+/// Loads each distinct plugin of a job once.
+#[derive(Debug, Default)]
+pub struct Plugins {
+    loaded: Vec<(String, Arc<Plugin>)>,
+}
+
+impl Plugins {
+    /// The plugin at a path, loaded on the first call.
+    pub fn get(
+        &mut self,
+        wall: &Wall,
+        path: &Path,
+        name: &str,
+        cache: Option<&Cache>,
+        notice: &dyn Fn(&str),
+    ) -> Result<Arc<Plugin>, PluginError> {
+        let key = path.to_string_lossy().into_owned();
+        if let Some((_, plugin)) = self.loaded.iter().find(|(known, _)| *known == key) {
+            return Ok(Arc::clone(plugin));
+        }
+        let fetched = super::fetch::fetch(path, name, notice)?;
+        let plugin = Arc::new(Plugin::load(wall, &fetched, cache)?);
+        self.loaded.push((key, Arc::clone(&plugin)));
+        Ok(plugin)
+    }
+
+    /// All that were loaded, in the order of the first use.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.loaded.iter().map(|(_, plugin)| plugin)
+    }
+}

@@ -1,0 +1,34 @@
+//! Which code, and is it safe?
+//!
+//! Takes: the path of a component and how it is to be opened. Gives: open functions that take rows
+//! and give rows. Promise: nothing that a component does harms the host: it has its own memory,
+//! limits on by default and no rights, and what it gives back is checked before it is believed.
+//! Not here: batches and plans; a call is told its batch and knows no more of it.
+
+mod abi;
+pub mod build;
+mod cache;
+pub mod columns;
+mod describe;
+mod engine;
+mod error;
+pub mod fetch;
+mod grant;
+mod instance;
+mod lane;
+mod limit;
+mod load;
+mod row_error;
+mod site;
+
+pub use cache::Cache;
+pub use describe::{Determinism, Function, Kind, Port};
+pub use engine::Wall;
+pub use error::{CallFailure, CallPlace, PluginError};
+pub use grant::Counters;
+pub use instance::{Called, Emitted, Instance};
+pub use lane::{BatchNow, Lane, LogLevel, LogLine, LogSink};
+pub use limit::Interrupt;
+pub use load::{Compiled, Plugin, Plugins};
+pub use row_error::{Disposition, RowError};
+pub use site::{CallSite, Checked, Guest, ReadProblem, SiteError, SiteSpec, SiteStats, Usage};

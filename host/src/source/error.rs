@@ -1,0 +1,173 @@
+//! What can go wrong where rows come from.
+
+use std::io;
+
+use crate::format::FormatError;
+
+/// Why a source can't be opened, cut or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The folder that the input would have to lie in isn't there.
+    #[error("`{path}` can't be there: there is no folder `{parent}`")]
+    NoFolder {
+        /// The path of the source.
+        path: String,
+        /// The folder.
+        parent: String,
+    },
+    /// The path is no glob.
+    #[error("`{path}` is not a pattern: {problem}")]
+    Pattern {
+        /// The path of the source.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system refused something.
+    #[error("can't {doing} `{path}`: {error}")]
+    Io {
+        /// What was done, as a verb.
+        doing: &'static str,
+        /// The path.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is another one than it was.
+    #[error("`{path}` was changed after it was taken")]
+    Changed {
+        /// The path.
+        path: String,
+    },
+    /// A line of a file is not a row.
+    #[error("{path}:{line}: {error}")]
+    Line {
+        /// The path.
+        path: String,
+        /// Which line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// A row that stands in the job is not a row of the source.
+    #[error("row {row} of batch {batch}: {error}")]
+    Row {
+        /// In which list, counted from 1.
+        batch: usize,
+        /// Which row of it, counted from 1.
+        row: usize,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// The schema doesn't fit the format, or rows can't be made of what was read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Nothing to infer columns from.
+    #[error("the source has no rows from which its columns could be inferred")]
+    NoRows,
+    /// A range that this source did not cut.
+    #[error("the range is none of this source: {problem}")]
+    Range {
+        /// What does not fit.
+        problem: String,
+    },
+    /// Neither kind of watch works.
+    #[error("can't watch `{path}`: {problem}")]
+    Watch {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
+}
+
+impl SourceError {
+    /// The stable code that `host explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoFolder { .. } => "WEIR-SOURCE-001",
+            Self::Pattern { .. } => "WEIR-SOURCE-002",
+            Self::Io { .. } => "WEIR-SOURCE-003",
+            Self::Changed { .. } => "WEIR-SOURCE-004",
+            Self::NoRows => "WEIR-SOURCE-005",
+            Self::Range { .. } => "WEIR-SOURCE-006",
+            Self::Watch { .. } => "WEIR-SOURCE-007",
+            Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
+                error.code()
+            }
+        }
+    }
+
+    /// The way out.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NoFolder { .. } => {
+                "make the folder, or correct `path`; a relative path starts at the folder of \
+                 job.toml"
+            }
+            Self::Pattern { .. } => {
+                "a pattern knows `*`, `?`, `[a-z]`, `{one,other}` and `**/` for any folders; put a \
+                 backslash before a character that stands for itself"
+            }
+            Self::Io { .. } => "check that the file is there and that you may read it",
+            Self::Changed { .. } => {
+                "write a file under a name that ends in `.tmp` and rename it when it is complete: \
+                 a file is taken once, whole, and must stay as it is"
+            }
+            Self::NoRows => "say what the columns are with `schema`",
+            Self::Range { .. } => "this is a fault of Weir: please send the job and the message",
+            Self::Watch { .. } => "check that the folder is there and that you may read it",
+            Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
+                return error.help();
+            }
+        };
+        Some(help.to_owned())
+    }
+
+    pub(super) fn io(
+        doing: &'static str,
+        path: impl Into<String>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Io { doing, path, error }
+    }
+}
+
+/// What `host explain` says about each code.
+pub const CODES: &[(&str, &str)] = &[
+    (
+        "WEIR-SOURCE-001",
+        "The folder in which the input of a file source would have to appear does not exist. The \
+         path itself may come later: an input folder may be made while the job runs, if the folder \
+         above it is there. A relative path starts at the folder of job.toml.",
+    ),
+    (
+        "WEIR-SOURCE-002",
+        "The `path` of a file source is neither a folder nor a file, and as a pattern it is not \
+         well formed. `*` and `?` stay within a name, `**/` stands for any number of folders.",
+    ),
+    (
+        "WEIR-SOURCE-003",
+        "The system refused to list a folder or to read a file of a source. The message has the \
+         reason that the system gave.",
+    ),
+    (
+        "WEIR-SOURCE-004",
+        "A file was written to, replaced or removed between the moment it was taken into a batch \
+         and the end of its reading. A file must be complete when it appears under its final name: \
+         write it under a name that ends in `.tmp` (or begins with `.` or `_`) and rename it.",
+    ),
+    (
+        "WEIR-SOURCE-005",
+        "A rows source has neither rows nor a `schema`, so that its columns are not known.",
+    ),
+    (
+        "WEIR-SOURCE-006",
+        "A range was given to a source that did not cut it. This is a fault of Weir.",
+    ),
+    (
+        "WEIR-SOURCE-007",
+        "The folder of a source can't be watched for new files, neither by events of the system \
+         nor by looking every second.",
+    ),
+];

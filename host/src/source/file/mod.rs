@@ -1,0 +1,194 @@
+//! Files of a folder or of a glob: each is taken once, whole.
+//!
+//! - `path` is a folder (the files directly in it), a file, or a glob over paths. It is looked up
+//!   anew for every batch, so the folder itself may come later.
+//! - Names that begin with `.` or `_` or end with `.tmp`, `.part`, `.crdownload` or `~` are not
+//!   taken: that is what files in the making are called. A file must be complete when it gets its
+//!   final name.
+//! - Only regular files are taken; a link to one is, a link to a folder is not followed.
+//! - A path is taken once. If another file appears under it later, it is passed over and told
+//!   (`skipped`). One entry for every path taken is kept in memory for the life of the source.
+//! - Order is the time of the last change, then the path. Reading fails if a file is not the one
+//!   that was taken any more.
+
+mod list;
+mod part;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+
+use self::list::{Found, Place};
+use self::part::{Lines, PartReader};
+use super::{FileRange, RowReader, Skipped, Source, SourceError, SourceRange, Wake};
+use crate::format::json::{Inference, Origin};
+use crate::format::{Decode, json, text};
+use crate::job::{FileSourceSpec, FormatKind, SourceSpec};
+
+const REWRITTEN: &str = "a file of this path was taken already, and this is another one";
+
+/// A source of files.
+pub(super) struct FileSource {
+    place: Place,
+    format: FormatKind,
+    origin: Origin,
+    files_per_batch: usize,
+    known: Mutex<Known>,
+}
+
+/// What the source remembers from batch to batch.
+#[derive(Default)]
+struct Known {
+    schema: Option<SchemaRef>,
+    /// Every path ever taken, with what it was like.
+    taken: BTreeMap<String, Identity>,
+    /// What was told already.
+    told: BTreeSet<(String, &'static str)>,
+    /// What is to be told.
+    skipped: Vec<Skipped>,
+}
+
+/// By what a file is told from another one at the same path: bytes and time of the last change.
+type Identity = (u64, i128);
+
+impl FileSource {
+    /// Checks that the path makes sense; looks at no file.
+    pub(super) fn open(
+        spec: &SourceSpec,
+        file: &FileSourceSpec,
+        folder: &Path,
+    ) -> Result<Self, SourceError> {
+        let place = Place::open(&file.path, folder)?;
+        let schema = match (file.format, &spec.schema) {
+            (FormatKind::Text, None) => Some(text::schema()),
+            (_, given) => given.clone(),
+        };
+        let origin = if schema.is_some() { Origin::Given } else { Origin::Inferred };
+        if let Some(schema) = &schema {
+            decoder(file.format, schema, origin)?;
+        }
+        Ok(Self {
+            place,
+            format: file.format,
+            origin,
+            files_per_batch: file.files_per_batch.unwrap_or(usize::MAX),
+            known: Mutex::new(Known { schema, ..Known::default() }),
+        })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Infers the columns from the first of these files that has rows, and drops those before.
+    fn infer(&self, files: &mut Vec<FileRange>) -> Result<Option<SchemaRef>, SourceError> {
+        while let Some(file) = files.first() {
+            let mut inference = Inference::default();
+            let mut lines = Lines::new(std::slice::from_ref(file), 0, 1);
+            while !inference.is_done() && lines.fill()? {
+                inference.feed(lines.whole()).map_err(|bad| lines.bad(bad))?;
+                lines.take(lines.whole().len());
+            }
+            if !inference.is_empty() {
+                return Ok(Some(inference.schema()?));
+            }
+            files.remove(0);
+        }
+        Ok(None)
+    }
+}
+
+impl Known {
+    /// What of this is new, in order.
+    fn new_files(&mut self, found: Vec<Found>) -> Vec<FileRange> {
+        let mut new = Vec::new();
+        for found in found {
+            match found {
+                Found::Skipped(skipped) => self.tell(skipped),
+                Found::File(file) => match self.taken.get(&file.path) {
+                    None => new.push(file),
+                    Some(taken) if *taken == (file.bytes, file.modified) => {}
+                    Some(_) => self.tell(Skipped { path: file.path, reason: REWRITTEN }),
+                },
+            }
+        }
+        new.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        new
+    }
+
+    fn tell(&mut self, skipped: Skipped) {
+        if self.told.insert((skipped.path.clone(), skipped.reason)) {
+            self.skipped.push(skipped);
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn schema(&self) -> Result<Option<SchemaRef>, SourceError> {
+        Ok(self.known().schema.clone())
+    }
+
+    fn cut(&self) -> Result<SourceRange, SourceError> {
+        let found = self.place.list()?;
+        let mut known = self.known();
+        let mut files = known.new_files(found);
+        files.truncate(self.files_per_batch);
+        let taken: Vec<(String, Identity)> =
+            files.iter().map(|file| (file.path.clone(), (file.bytes, file.modified))).collect();
+        if known.schema.is_none() {
+            known.schema = self.infer(&mut files)?;
+        }
+        known.taken.extend(taken);
+        Ok(if files.is_empty() { SourceRange::Empty } else { SourceRange::Files(files) })
+    }
+
+    fn skipped(&self) -> Vec<Skipped> {
+        std::mem::take(&mut self.known().skipped)
+    }
+
+    fn finished(&self) -> bool {
+        false
+    }
+
+    fn read(
+        &self,
+        range: &SourceRange,
+        partition: usize,
+        partitions: usize,
+    ) -> Result<Box<dyn RowReader>, SourceError> {
+        let files: &[FileRange] = match range {
+            SourceRange::Empty => &[],
+            SourceRange::Files(files) => files,
+            SourceRange::Rows { .. } => {
+                return Err(SourceError::Range { problem: "rows of a job, not files".into() });
+            }
+        };
+        let Some(schema) = self.known().schema.clone() else {
+            return Err(SourceError::Range { problem: "its columns are not known yet".into() });
+        };
+        let decoder = decoder(self.format, &schema, self.origin)?;
+        Ok(Box::new(PartReader::new(Lines::new(files, partition, partitions), decoder)))
+    }
+
+    fn watch(&self, wake: Wake) -> Result<Box<dyn Send>, SourceError> {
+        Ok(Box::new(watch::Watch::start(self.place.watched(), wake)?))
+    }
+}
+
+fn decoder(
+    format: FormatKind,
+    schema: &SchemaRef,
+    origin: Origin,
+) -> Result<Box<dyn Decode>, SourceError> {
+    let schema = SchemaRef::clone(schema);
+    Ok(match format {
+        FormatKind::Text => Box::new(text::Decoder::new(schema)?),
+        FormatKind::Json => Box::new(json::Decoder::new(schema, origin)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

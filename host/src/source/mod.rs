@@ -1,0 +1,126 @@
+//! Where do rows come from?
+//!
+//! Takes: a checked `SourceSpec`. Gives: ranges that are cut beforehand, then rows for a range.
+//! Promise: the same range gives the same rows in the same order, however many lanes read it.
+//! Not here: what bytes mean (`format`), when a range is cut (`batch`).
+
+mod error;
+mod file;
+mod rows;
+mod wake;
+
+pub use error::{CODES, SourceError};
+pub use wake::Wake;
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use crate::job::{SourceKind, SourceSpec};
+
+/// What one batch takes from one source: everything that is needed to read the same rows again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub enum SourceRange {
+    /// Nothing in this batch.
+    Empty,
+    /// Whole files, in the order in which their rows count.
+    Files(Vec<FileRange>),
+    /// One of the lists that stand in the job, counted from 0.
+    Rows {
+        /// Which list.
+        list: usize,
+    },
+}
+
+/// A file as it was when it was taken. Reading it later fails if it is another one by then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct FileRange {
+    /// The path.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// When it was changed last, in nanoseconds since 1970.
+    pub modified: i128,
+}
+
+impl SourceRange {
+    /// Whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Files(files) => files.is_empty(),
+            Self::Rows { .. } => false,
+        }
+    }
+
+    /// How many bytes there are to read, where that is known: for progress.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Files(files) => files.iter().map(|file| file.bytes).sum(),
+            Self::Empty | Self::Rows { .. } => 0,
+        }
+    }
+}
+
+/// Something that lies where input is looked for and isn't taken. Said once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where it lies.
+    pub path: String,
+    /// Why it isn't taken.
+    pub reason: &'static str,
+}
+
+/// One source of a job. Shared between the batch loop, which cuts ranges, and the lanes, which
+/// read them.
+pub trait Source: Send + Sync {
+    /// The columns of its rows, or none as long as no input has been seen that shows them.
+    /// Once known they stay.
+    fn schema(&self) -> Result<Option<SchemaRef>, SourceError>;
+
+    /// Cuts the next range from what is there now, up to the limit per batch; `Empty` when there
+    /// is nothing new. A range is cut once.
+    fn cut(&self) -> Result<SourceRange, SourceError>;
+
+    /// What was found since the last call and won't be taken: to be told, each once.
+    fn skipped(&self) -> Vec<Skipped> {
+        Vec::new()
+    }
+
+    /// Whether nothing can ever come after what was cut.
+    fn finished(&self) -> bool;
+
+    /// Opens the part of a range that lane `partition` of `partitions` reads. The parts in order
+    /// are the whole range.
+    fn read(
+        &self,
+        range: &SourceRange,
+        partition: usize,
+        partitions: usize,
+    ) -> Result<Box<dyn RowReader>, SourceError>;
+
+    /// The batch that read this range is visible: what only served to read it again may go.
+    fn acknowledge(&self, _range: &SourceRange) {}
+
+    /// Rings when there may be something new, until the watch is dropped.
+    fn watch(&self, wake: Wake) -> Result<Box<dyn Send>, SourceError>;
+}
+
+/// Reads one part of a range, in order.
+pub trait RowReader: Send {
+    /// The next rows: at most 8,192 of them or about 512 KiB, cut the same way in every run.
+    fn next(&mut self) -> Result<Option<RecordBatch>, SourceError>;
+
+    /// Bytes of input read since the last call: for progress and metrics.
+    fn bytes_read(&mut self) -> u64;
+}
+
+/// Opens the source that the job describes. Relative paths start at `folder`.
+pub fn open(spec: &SourceSpec, folder: &Path) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match &spec.kind {
+        SourceKind::File(file) => Box::new(file::FileSource::open(spec, file, folder)?),
+        SourceKind::Rows(rows) => Box::new(rows::RowsSource::open(spec, rows)?),
+    })
+}

@@ -1,0 +1,241 @@
+//! Rows that stand in the job, one list a batch.
+//!
+//! A row is read as the line of JSON it would be, so that types mean the same everywhere. Part i
+//! of P has the rows [i·N/P, (i+1)·N/P) of a list of N.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::{RowReader, Source, SourceError, SourceRange, Wake};
+use crate::format::json::{Decoder, Inference, Origin};
+use crate::format::{BadLine, Decode};
+use crate::job::{RowsSourceSpec, SourceSpec};
+
+/// A source of rows that are known from the start.
+#[derive(Debug)]
+pub(super) struct RowsSource {
+    schema: SchemaRef,
+    origin: Origin,
+    lists: Vec<List>,
+    next: AtomicUsize,
+}
+
+/// The rows of one batch as lines, and where each line ends.
+#[derive(Debug)]
+struct List {
+    lines: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl RowsSource {
+    /// Checks every row.
+    pub(super) fn open(spec: &SourceSpec, rows: &RowsSourceSpec) -> Result<Self, SourceError> {
+        let lists: Vec<List> = rows.batches.iter().map(|rows| List::new(rows)).collect();
+        let (schema, origin) = match &spec.schema {
+            Some(schema) => (SchemaRef::clone(schema), Origin::Given),
+            None => (infer(&lists)?, Origin::Inferred),
+        };
+        let source = Self { schema, origin, lists, next: AtomicUsize::new(0) };
+        for batch in 0..source.lists.len() {
+            let mut reader = source.part(batch, 0, 1)?;
+            while reader.next()?.is_some() {}
+        }
+        Ok(source)
+    }
+
+    fn part(
+        &self,
+        batch: usize,
+        partition: usize,
+        partitions: usize,
+    ) -> Result<ListReader, SourceError> {
+        let Some(list) = self.lists.get(batch) else {
+            return Err(SourceError::Range { problem: format!("there is no list {batch}") });
+        };
+        let border = |part: usize| {
+            let row = (list.ends.len() as u128 * part as u128 / partitions.max(1) as u128) as usize;
+            (row, row.checked_sub(1).map_or(0, |last| list.ends[last]))
+        };
+        let ((first, from), (_, to)) = (border(partition), border(partition + 1));
+        let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
+        Ok(ListReader { lines: list.lines[from..to].to_vec(), taken: 0, batch, first, decoder })
+    }
+}
+
+impl List {
+    fn new(rows: &[serde_json::Map<String, serde_json::Value>]) -> Self {
+        let mut lines = Vec::new();
+        let mut ends = Vec::new();
+        for row in rows {
+            // A value is always text, and memory can always be written to.
+            let _ = serde_json::to_writer(&mut lines, row);
+            lines.push(b'\n');
+            ends.push(lines.len());
+        }
+        Self { lines, ends }
+    }
+}
+
+fn infer(lists: &[List]) -> Result<SchemaRef, SourceError> {
+    let mut inference = Inference::default();
+    for (batch, list) in lists.iter().enumerate() {
+        inference.feed(&list.lines).map_err(|bad| {
+            row_error(batch, list.ends.partition_point(|end| *end <= bad.at), bad)
+        })?;
+    }
+    if inference.is_empty() {
+        return Err(SourceError::NoRows);
+    }
+    Ok(inference.schema()?)
+}
+
+fn row_error(batch: usize, row: usize, bad: BadLine) -> SourceError {
+    SourceError::Row { batch: batch + 1, row: row + 1, error: bad.error }
+}
+
+/// Reads one part of a list.
+struct ListReader {
+    lines: Vec<u8>,
+    taken: usize,
+    batch: usize,
+    /// Which row of the list the part begins with.
+    first: usize,
+    decoder: Decoder,
+}
+
+impl RowReader for ListReader {
+    fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        while !self.decoder.is_full() && self.taken < self.lines.len() {
+            let taken = self.decoder.feed(&self.lines[self.taken..]).map_err(|bad| {
+                let before = &self.lines[..self.taken + bad.at];
+                let row = self.first + memchr::memchr_iter(b'\n', before).count();
+                row_error(self.batch, row, bad)
+            })?;
+            self.taken += taken;
+        }
+        Ok(self.decoder.take_rows()?)
+    }
+
+    fn bytes_read(&mut self) -> u64 {
+        0
+    }
+}
+
+impl Source for RowsSource {
+    fn schema(&self) -> Result<Option<SchemaRef>, SourceError> {
+        Ok(Some(SchemaRef::clone(&self.schema)))
+    }
+
+    fn cut(&self) -> Result<SourceRange, SourceError> {
+        let list = self.next.load(Ordering::Acquire);
+        if list == self.lists.len() {
+            return Ok(SourceRange::Empty);
+        }
+        self.next.store(list + 1, Ordering::Release);
+        Ok(SourceRange::Rows { list })
+    }
+
+    fn finished(&self) -> bool {
+        self.next.load(Ordering::Acquire) == self.lists.len()
+    }
+
+    fn read(
+        &self,
+        range: &SourceRange,
+        partition: usize,
+        partitions: usize,
+    ) -> Result<Box<dyn RowReader>, SourceError> {
+        match range {
+            SourceRange::Rows { list } => Ok(Box::new(self.part(*list, partition, partitions)?)),
+            SourceRange::Empty => {
+                let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
+                let (lines, taken, batch, first) = (Vec::new(), 0, 0, 0);
+                Ok(Box::new(ListReader { lines, taken, batch, first, decoder }))
+            }
+            SourceRange::Files(_) => {
+                Err(SourceError::Range { problem: "files, not rows of a job".into() })
+            }
+        }
+    }
+
+    fn watch(&self, _wake: Wake) -> Result<Box<dyn Send>, SourceError> {
+        // Nothing ever comes that isn't there.
+        Ok(Box::new(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Int64Type};
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::NodeId;
+    use crate::job::SourceKind;
+    use crate::types;
+
+    fn open(batches: serde_json::Value, schema: Option<&str>) -> Result<RowsSource, SourceError> {
+        let rows = RowsSourceSpec { batches: serde_json::from_value(batches).unwrap(), span: 0..0 };
+        let schema = schema.map(|text| match types::parse(&format!("struct{{{text}}}")).unwrap() {
+            DataType::Struct(fields) => SchemaRef::new(arrow::datatypes::Schema::new(fields)),
+            other => panic!("{other}"),
+        });
+        let kind = SourceKind::Rows(rows.clone());
+        let spec = SourceSpec { id: NodeId::new("numbers"), kind, schema, span: 0..0 };
+        RowsSource::open(&spec, &rows)
+    }
+
+    fn numbers(source: &RowsSource, range: &SourceRange, partitions: usize) -> Vec<i64> {
+        let mut numbers = Vec::new();
+        for partition in 0..partitions {
+            let mut reader = source.read(range, partition, partitions).unwrap();
+            while let Some(rows) = reader.next().unwrap() {
+                let column = rows.column_by_name("n").unwrap();
+                numbers.extend(column.as_primitive::<Int64Type>().values());
+            }
+        }
+        numbers
+    }
+
+    #[test]
+    fn each_list_is_a_batch_and_then_it_has_finished() {
+        let source = open(json!([[{"n": 1}, {"n": 2}], [], [{"n": 3}]]), None).unwrap();
+        let mut batches = Vec::new();
+        while !source.finished() {
+            let range = source.cut().unwrap();
+            assert!(!range.is_empty());
+            batches.push(numbers(&source, &range, 2));
+        }
+        assert_eq!(batches, [vec![1, 2], vec![], vec![3]]);
+        assert_eq!(source.cut().unwrap(), SourceRange::Empty);
+    }
+
+    #[test]
+    fn the_parts_in_order_are_the_list() {
+        let rows: Vec<_> = (0..20_000).map(|n| json!({"n": n})).collect();
+        let source = open(json!([rows]), None).unwrap();
+        let range = source.cut().unwrap();
+        for partitions in [1, 2, 3, 7, 30_000] {
+            let expected: Vec<i64> = (0..20_000).collect();
+            assert_eq!(numbers(&source, &range, partitions), expected, "{partitions}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_the_wrong_type_is_named() {
+        let error = open(json!([[], [{"n": 1}, {"n": "x"}]]), Some("n: int64")).unwrap_err();
+        let message = "row 2 of batch 2: column `n` takes int64, not \"x\"";
+        assert_eq!(error.to_string(), message);
+        let error = open(json!([[{"m": 1}]]), Some("n: int64")).unwrap_err();
+        assert_eq!(error.to_string(), "row 1 of batch 1: column `n` has no value");
+    }
+
+    #[test]
+    fn without_rows_a_schema_is_needed() {
+        assert!(matches!(open(json!([[]]), None), Err(SourceError::NoRows)));
+        assert!(open(json!([[]]), Some("n: int64")).is_ok());
+    }
+}

@@ -1,0 +1,488 @@
+//! What a field of a row can be.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::buffer::{Bits, Buffers, ColumnOut, Validity};
+
+/// A type that a column can hold. Implemented for `bool`, `i32`, `i64`, `f64`, `&str`, `String`,
+/// [`Bytes`], [`BytesBuf`], [`Date`], [`Timestamp`], [`Decimal`], `Option` and `Vec` of these, and
+/// for every struct that derives [`Row`](macro@crate::Row).
+pub trait Field {
+    /// The value, borrowed from the column where it can be.
+    type At<'r>;
+    /// Reads values of a column.
+    type Reader<'r>;
+    /// Writes values of a column.
+    type Writer: Default;
+    /// Whether a value may be missing.
+    const NULLABLE: bool = false;
+
+    /// The name of the type, as in job.toml.
+    fn type_name() -> String;
+
+    /// Takes the buffers of a column.
+    fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r>;
+
+    /// The value of a row.
+    fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r>;
+
+    /// Adds a value.
+    fn put(value: &Self::At<'_>, writer: &mut Self::Writer);
+
+    /// Adds something in the place of a value that is missing.
+    fn put_nothing(writer: &mut Self::Writer);
+
+    /// Ends a column: its buffers, depth first. The writer is empty afterwards.
+    fn finish(writer: &mut Self::Writer, column: &mut ColumnOut);
+
+    /// Adds a validity buffer for a column that is not nullable.
+    #[doc(hidden)]
+    fn all_valid(column: &mut ColumnOut) {
+        column.buffers.push(Vec::new());
+    }
+}
+
+/// A day: days since 1970-01-01.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(pub i32);
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// From milliseconds; `None` when it is out of range.
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        millis.checked_mul(1000).map(Self)
+    }
+
+    /// Whole milliseconds since 1970, rounded down.
+    pub fn millis(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+}
+
+/// A number with `P` digits of which `S` stand behind the point: the value times 10 to the `S`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal<const P: u8, const S: u8>(pub i128);
+
+impl<const P: u8, const S: u8> Decimal<P, S> {
+    /// The value if it has at most `P` digits.
+    pub fn new(unscaled: i128) -> Option<Self> {
+        let limit = 10_u128.checked_pow(u32::from(P))?;
+        (unscaled.unsigned_abs() < limit).then_some(Self(unscaled))
+    }
+
+    /// The sum, if it still has at most `P` digits.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        Self::new(self.0.checked_add(other.0)?)
+    }
+}
+
+impl<const P: u8, const S: u8> fmt::Display for Decimal<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let digits = self.0.unsigned_abs();
+        if S == 0 {
+            return write!(f, "{sign}{digits}");
+        }
+        let unit = 10_u128.pow(u32::from(S));
+        write!(f, "{sign}{}.{:0width$}", digits / unit, digits % unit, width = usize::from(S))
+    }
+}
+
+/// Binary data, borrowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+/// Binary data, owned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BytesBuf(pub Vec<u8>);
+
+/// Reads numbers of a fixed width.
+#[derive(Debug)]
+pub struct FixedReader<'r, T> {
+    bytes: &'r [u8],
+    of: PhantomData<T>,
+}
+
+/// Writes numbers of a fixed width; as long as all are equal only the first is kept.
+#[derive(Debug)]
+pub struct FixedWriter<T> {
+    bytes: Vec<u8>,
+    first: Option<T>,
+    count: usize,
+    varied: bool,
+}
+
+impl<T> Default for FixedWriter<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), first: None, count: 0, varied: false }
+    }
+}
+
+macro_rules! fixed {
+    ($($type:ty, $raw:ty, $name:expr, $wrap:expr, $unwrap:expr, [$($generics:tt)*];)+) => {$(
+        impl $($generics)* FixedWriter<$type> {
+            #[inline]
+            fn push(&mut self, value: $type) {
+                let raw: $raw = $unwrap(value);
+                if self.varied {
+                    self.bytes.extend_from_slice(&raw.to_le_bytes());
+                    return;
+                }
+                match self.first {
+                    Some(first) if $unwrap(first).to_le_bytes() == raw.to_le_bytes() => {
+                        self.count += 1;
+                    }
+                    None => (self.first, self.count) = (Some(value), 1),
+                    Some(first) => {
+                        self.bytes = $unwrap(first).to_le_bytes().repeat(self.count);
+                        self.bytes.extend_from_slice(&raw.to_le_bytes());
+                        self.varied = true;
+                    }
+                }
+            }
+
+            fn drain(&mut self, column: &mut ColumnOut) {
+                if let (Some(first), false) = (self.first, self.varied) {
+                    self.bytes = $unwrap(first).to_le_bytes().to_vec();
+                    column.constant = true;
+                }
+                column.buffers.push(std::mem::take(&mut self.bytes));
+                *self = Self::default();
+            }
+        }
+
+        impl $($generics)* Field for $type {
+            type At<'r> = $type;
+            type Reader<'r> = FixedReader<'r, $type>;
+            type Writer = FixedWriter<$type>;
+
+            fn type_name() -> String {
+                $name
+            }
+
+            fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
+                let _validity = buffers.take();
+                FixedReader { bytes: buffers.take(), of: PhantomData }
+            }
+
+            #[inline]
+            fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
+                const WIDTH: usize = size_of::<$raw>();
+                let mut raw = [0; WIDTH];
+                raw.copy_from_slice(&reader.bytes[row * WIDTH..(row + 1) * WIDTH]);
+                $wrap(<$raw>::from_le_bytes(raw))
+            }
+
+            #[inline]
+            fn put(value: &Self, writer: &mut Self::Writer) {
+                writer.push(*value);
+            }
+
+            fn put_nothing(writer: &mut Self::Writer) {
+                writer.push($wrap(<$raw>::default()));
+            }
+
+            fn finish(writer: &mut Self::Writer, column: &mut ColumnOut) {
+                Self::all_valid(column);
+                writer.drain(column);
+            }
+        }
+    )+};
+}
+
+fixed! {
+    i32, i32, "int32".into(), |raw| raw, |value: i32| value, [];
+    i64, i64, "int64".into(), |raw| raw, |value: i64| value, [];
+    f64, f64, "float64".into(), |raw| raw, |value: f64| value, [];
+    Date, i32, "date".into(), Date, |value: Date| value.0, [];
+    Timestamp, i64, "timestamp".into(), Timestamp, |value: Timestamp| value.0, [];
+    Decimal<P, S>, i128, format!("decimal({P},{S})"), Decimal,
+        |value: Decimal<P, S>| value.0, [<const P: u8, const S: u8>];
+}
+
+impl Field for bool {
+    type At<'r> = Self;
+    type Reader<'r> = &'r [u8];
+    type Writer = Bits;
+
+    fn type_name() -> String {
+        "bool".into()
+    }
+
+    fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
+        let _validity = buffers.take();
+        buffers.take()
+    }
+
+    fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
+        reader[row / 8] >> (row % 8) & 1 == 1
+    }
+
+    fn put(value: &Self, writer: &mut Bits) {
+        writer.push(*value);
+    }
+
+    fn put_nothing(writer: &mut Bits) {
+        writer.push(false);
+    }
+
+    fn finish(writer: &mut Bits, column: &mut ColumnOut) {
+        Self::all_valid(column);
+        column.buffers.push(writer.finish());
+    }
+}
+
+/// Reads values of any length.
+#[derive(Debug)]
+pub struct SpanReader<'r> {
+    offsets: &'r [u8],
+    bytes: &'r [u8],
+}
+
+fn offset(offsets: &[u8], at: usize) -> usize {
+    let mut raw = [0; 4];
+    raw.copy_from_slice(&offsets[at * 4..at * 4 + 4]);
+    i32::from_le_bytes(raw) as usize
+}
+
+impl<'r> SpanReader<'r> {
+    fn new(buffers: &mut Buffers<'r>) -> Self {
+        let _validity = buffers.take();
+        Self { offsets: buffers.take(), bytes: buffers.take() }
+    }
+
+    #[inline]
+    fn get(&self, row: usize) -> &'r [u8] {
+        &self.bytes[offset(self.offsets, row)..offset(self.offsets, row + 1)]
+    }
+}
+
+/// Writes values of any length.
+#[derive(Debug)]
+pub struct SpanWriter {
+    offsets: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Default for SpanWriter {
+    fn default() -> Self {
+        Self { offsets: vec![0; 4], bytes: Vec::new() }
+    }
+}
+
+impl SpanWriter {
+    #[inline]
+    fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        // A chunk that comes near 2 GiB is refused by the host long before.
+        self.offsets.extend_from_slice(&(self.bytes.len() as i32).to_le_bytes());
+    }
+
+    fn drain(&mut self, column: &mut ColumnOut) {
+        column.buffers.push(Vec::new());
+        column.buffers.push(std::mem::replace(&mut self.offsets, vec![0; 4]));
+        column.buffers.push(std::mem::take(&mut self.bytes));
+    }
+}
+
+macro_rules! spans {
+    ($($type:ty, $at:ty, $name:literal, $from:expr, $bytes:expr;)+) => {$(
+        impl Field for $type {
+            type At<'r> = $at;
+            type Reader<'r> = SpanReader<'r>;
+            type Writer = SpanWriter;
+
+            fn type_name() -> String {
+                $name.into()
+            }
+
+            fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
+                SpanReader::new(buffers)
+            }
+
+            #[inline]
+            fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
+                $from(reader.get(row))
+            }
+
+            #[inline]
+            fn put(value: &Self::At<'_>, writer: &mut Self::Writer) {
+                writer.push($bytes(value));
+            }
+
+            fn put_nothing(writer: &mut Self::Writer) {
+                writer.push(&[]);
+            }
+
+            fn finish(writer: &mut Self::Writer, column: &mut ColumnOut) {
+                writer.drain(column);
+            }
+        }
+    )+};
+}
+
+#[inline]
+fn text(bytes: &[u8]) -> &str {
+    // SAFETY: the host sends text columns as UTF-8 with offsets at character boundaries: it
+    // validates every column that becomes a string, and the guest's memory is only written by the
+    // guest and by the host. A host that lied could only break this guest, which it owns anyway.
+    unsafe { std::str::from_utf8_unchecked(bytes) }
+}
+
+fn str_bytes<'v>(value: &'v &str) -> &'v [u8] {
+    value.as_bytes()
+}
+
+fn bytes_bytes<'v>(value: &'v Bytes<'_>) -> &'v [u8] {
+    value.0
+}
+
+fn buf_bytes(value: &BytesBuf) -> &[u8] {
+    &value.0
+}
+
+spans! {
+    &str, &'r str, "string", text, str_bytes;
+    String, String, "string", |bytes| text(bytes).to_owned(), String::as_bytes;
+    Bytes<'_>, Bytes<'r>, "binary", Bytes, bytes_bytes;
+    BytesBuf, BytesBuf, "binary", |bytes: &[u8]| BytesBuf(bytes.to_vec()), buf_bytes;
+}
+
+/// Reads values that may be missing.
+#[derive(Debug)]
+pub struct OptionReader<'r, R> {
+    validity: Validity<'r>,
+    values: R,
+}
+
+/// Writes values that may be missing.
+#[derive(Debug, Default)]
+pub struct OptionWriter<W> {
+    validity: Bits,
+    values: W,
+}
+
+impl<T: Field> Field for Option<T> {
+    type At<'r> = Option<T::At<'r>>;
+    type Reader<'r> = OptionReader<'r, T::Reader<'r>>;
+    type Writer = OptionWriter<T::Writer>;
+    const NULLABLE: bool = true;
+
+    fn type_name() -> String {
+        T::type_name()
+    }
+
+    fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
+        let validity = Validity(buffers.peek());
+        OptionReader { validity, values: T::reader(buffers) }
+    }
+
+    #[inline]
+    fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
+        reader.validity.get(row).then(|| T::get(&reader.values, row))
+    }
+
+    fn put(value: &Self::At<'_>, writer: &mut Self::Writer) {
+        writer.validity.push(value.is_some());
+        match value {
+            Some(value) => T::put(value, &mut writer.values),
+            None => T::put_nothing(&mut writer.values),
+        }
+    }
+
+    fn put_nothing(writer: &mut Self::Writer) {
+        writer.validity.push(false);
+        T::put_nothing(&mut writer.values);
+    }
+
+    fn finish(writer: &mut Self::Writer, column: &mut ColumnOut) {
+        let (place, nulls) = (column.buffers.len(), writer.validity.zeros());
+        let bits = writer.validity.finish();
+        T::finish(&mut writer.values, column);
+        column.nulls = nulls;
+        if nulls > 0 {
+            // A column in which some values are null is not constant.
+            column.expand_bits(bits.len());
+            column.buffers[place] = bits;
+        }
+    }
+}
+
+/// Reads lists.
+#[derive(Debug)]
+pub struct ListReader<'r, R> {
+    offsets: &'r [u8],
+    items: R,
+}
+
+/// Writes lists.
+#[derive(Debug)]
+pub struct ListWriter<W> {
+    offsets: Vec<u8>,
+    items: W,
+    count: usize,
+}
+
+impl<W: Default> Default for ListWriter<W> {
+    fn default() -> Self {
+        Self { offsets: vec![0; 4], items: W::default(), count: 0 }
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    type At<'r> = Vec<T::At<'r>>;
+    type Reader<'r> = ListReader<'r, T::Reader<'r>>;
+    type Writer = ListWriter<T::Writer>;
+
+    fn type_name() -> String {
+        format!("list<{}{}>", T::type_name(), if T::NULLABLE { "?" } else { "" })
+    }
+
+    fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
+        let _validity = buffers.take();
+        ListReader { offsets: buffers.take(), items: T::reader(buffers) }
+    }
+
+    fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
+        (offset(reader.offsets, row)..offset(reader.offsets, row + 1))
+            .map(|item| T::get(&reader.items, item))
+            .collect()
+    }
+
+    fn put(value: &Self::At<'_>, writer: &mut Self::Writer) {
+        for item in value {
+            T::put(item, &mut writer.items);
+        }
+        writer.count += value.len();
+        writer.offsets.extend_from_slice(&(writer.count as i32).to_le_bytes());
+    }
+
+    fn put_nothing(writer: &mut Self::Writer) {
+        writer.offsets.extend_from_slice(&(writer.count as i32).to_le_bytes());
+    }
+
+    fn finish(writer: &mut Self::Writer, column: &mut ColumnOut) {
+        Self::all_valid(column);
+        column.buffers.push(std::mem::replace(&mut writer.offsets, vec![0; 4]));
+        let count = std::mem::take(&mut writer.count);
+        nested::<T>(&mut writer.items, count, column);
+    }
+}
+
+/// Ends a column inside of another one: such columns are never constant.
+#[doc(hidden)]
+pub fn nested<T: Field>(writer: &mut T::Writer, count: usize, column: &mut ColumnOut) {
+    let mut inner = ColumnOut::default();
+    T::finish(writer, &mut inner);
+    inner.expand(count);
+    column.buffers.append(&mut inner.buffers);
+}

@@ -1,0 +1,104 @@
+"""Who counts, how each is started, and what one run of it gives."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+from .measure import measure
+from .setup import HERE, REPO
+
+
+@dataclass
+class Case:
+    words: int
+    inputs: Path
+    scratch: Path
+    native: Path
+    host: Optional[Path]
+    pythons: dict  # of each peer
+
+    def checksum(self, path):
+        done = subprocess.run([self.native, "checksum", path], capture_output=True, text=True)
+        return (done.stdout or done.stderr).strip()
+
+    def reference(self):
+        """What everybody's counts must sum up to."""
+        out = self.scratch / "reference"
+        subprocess.run([self.native, "count", self.inputs / "all", out, "std", "1"], check=True)
+        return self.checksum(out)
+
+
+@dataclass(frozen=True)
+class Contender:
+    command: Callable  # case, the folder of this run, whether its result is wanted → words
+    threads: int
+    note: str
+    peer: Optional[str] = None
+    most_keys: int = 10_000_000
+
+
+@dataclass
+class Sample:
+    seconds: float
+    rate: float  # words per second
+    cpu_seconds: float
+    peak: int  # bytes
+    fault: Optional[str]
+    checksum: Optional[str]
+    batch_seconds: float  # ours: what its batches say of themselves
+
+
+def sample(contender, case, check):
+    folder = case.scratch / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    log = case.scratch / "messages"
+    events, seconds, cpu_seconds, peak, fault = measure(contender.command(case, folder, check), log)
+    if fault:
+        fault += ": " + log.read_text(errors="replace")[-2000:]
+    rates = [event["words_per_second"] for event in events if "words_per_second" in event]
+    rate = rates[0] if rates else case.words / seconds
+    checksum = case.checksum(folder / "out") if (folder / "out").exists() else None
+    batch_seconds = sum(event.get("processing_ms", 0) for event in events) / 1000
+    return Sample(seconds, rate, cpu_seconds, peak, fault, checksum, batch_seconds)
+
+
+def ours(case, folder, _check):
+    job = (HERE / "job.toml").read_text()
+    for name, path in {"lines": case.inputs / "all/*.txt", "text": REPO / "plugins/text", "out": folder / "out"}.items():
+        job = job.replace(f'"<{name}>"', json.dumps(str(path)))
+    (folder / "job.toml").write_text(job)
+    return [case.host, "run", folder / "job.toml", "--once", "--from", "none", "--format", "json"]
+
+
+def native(hasher, threads):
+    def command(case, folder, _check):
+        return [case.native, "count", case.inputs / "all", folder / "out", hasher, threads]
+    return command
+
+
+def peer(name, script, *options):
+    def command(case, folder, check):
+        words = [case.pythons[name], HERE / "peers" / script, case.inputs, folder, case.words, *options]
+        return words + ["check"] if check else words
+    return command
+
+
+ENGINELESS = "whole process; hash map, no engine"
+SPARK = "warm batches; streaming, state in memory, its changes to disk each batch"
+FLINK = "marginal; streaming, state in memory, no checkpoint"
+BYTEWAX = "marginal; streaming, state in memory, no recovery"
+
+ALL = {
+    "ours": Contender(ours, 2, "whole process; one batch, its counts end with it"),
+    "rust": Contender(native("std", 1), 1, ENGINELESS),
+    "rust-fast-hash": Contender(native("fold", 1), 1, ENGINELESS),
+    "rust-2-threads": Contender(native("std", 2), 2, ENGINELESS),
+    "spark": Contender(peer("spark", "spark.py"), 2, SPARK, "spark"),
+    "spark-python": Contender(peer("spark", "spark.py", "python"), 2, SPARK, "spark", 1_000_000),
+    "flink": Contender(peer("flink", "flink.py"), 2, FLINK, "flink"),
+    "bytewax": Contender(peer("bytewax", "bytewax_flow.py"), 1, BYTEWAX, "bytewax", 1_000_000),
+}

@@ -1,0 +1,74 @@
+"""What has to be there before anything is timed: peers, inputs, binaries. All outside the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+REPO = HERE.parents[2]
+FILES, FEW, SEED = 20, 4, 1
+
+# One environment each: Spark's Python functions need a newer pyarrow than Flink allows.
+PEERS = {
+    "spark": ["pyspark==4.3.0", "pyarrow==21.0.0", "pandas==2.2.3"],
+    "flink": ["apache-flink==2.3.0"],
+    "bytewax": ["bytewax==0.21.1"],
+}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def cache(name):
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("WEIR_BENCH_CACHE") or Path(home, "weir/bench"), name).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def venv(name):
+    """The Python of a peer's own environment, installed again when its pins change."""
+    folder, pins = cache("peers") / name, "\n".join(PEERS[name])
+    python, installed = folder / "bin/python", folder / "installed.txt"
+    if not installed.exists() or installed.read_text() != pins:
+        say(f"installing {' '.join(PEERS[name])}")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS[name]], check=True)
+        installed.write_text(pins)
+    return python
+
+
+def cargo(crate, target):
+    env = {**os.environ, "CARGO_TARGET_DIR": str(target)}
+    subprocess.run(["cargo", "build", "--release"], cwd=crate, env=env, check=True)
+    return target / "release"
+
+
+def native():
+    return cargo(HERE / "native", cache("native")) / "wordcount-native"
+
+
+def host(given):
+    if given:
+        return given.resolve(strict=True)
+    return cargo(REPO, Path(REPO, os.environ.get("CARGO_TARGET_DIR", "target"))) / "host"
+
+
+def inputs(native, keys, lines):
+    """A folder with `all` files and a `few` of them, written once."""
+    folder = cache("inputs") / f"{keys}-keys-{lines}-lines-seed-{SEED}"
+    if not folder.exists():
+        say(f"writing {lines} lines with {keys} distinct words")
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        shape = map(str, [lines, keys, FILES, SEED])
+        subprocess.run([native, "generate", draft / "all", *shape], check=True)
+        (draft / "few").mkdir()
+        for file in sorted((draft / "all").iterdir())[:FEW]:
+            os.link(file, draft / "few" / file.name)
+        draft.rename(folder)
+    return folder

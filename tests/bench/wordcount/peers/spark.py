@@ -1,0 +1,39 @@
+"""Word count in Spark Structured Streaming: one file a batch, counts kept in memory."""
+
+import os
+import statistics
+import sys
+
+import timed
+
+os.environ["PYSPARK_PYTHON"] = sys.executable  # its workers need the same packages
+
+from pyspark.sql import SparkSession  # noqa: E402
+from pyspark.sql import functions as f  # noqa: E402
+
+spark = SparkSession.builder.master(f"local[{timed.CORES}]").config(map={
+    "spark.driver.memory": "8g",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": timed.CORES,
+    "spark.sql.streaming.stateStore.providerClass":
+        "org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider",
+}).getOrCreate()
+
+split = f.split("value", " ")
+if "python" in timed.options:
+    split = f.udf(lambda line: line.split(" "), "array<string>")("value")
+lines = spark.readStream.option("maxFilesPerTrigger", 1).text(timed.all_files)
+counts = lines.select(f.explode(split).alias("word")).groupBy("word").count()
+
+timed.begin()
+checkpoint = f"{timed.scratch}/checkpoint"
+query = (counts.writeStream.format("noop").outputMode("update")
+         .option("checkpointLocation", checkpoint).trigger(availableNow=True).start())
+query.awaitTermination()
+millis = [p["batchDuration"] for p in query.recentProgress if p["numInputRows"]]
+timed.end(timed.words_per_file / (statistics.median(millis[-12:]) / 1000))
+
+# The counts that the timed query left behind.
+state = spark.read.format("statestore").load(checkpoint)
+state.selectExpr("key.word AS word", "value.count AS n").write.json(f"{timed.scratch}/out")
