@@ -6,7 +6,14 @@
 //! of the text was looked at.
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
+mod check;
+pub mod codes;
+mod entries;
+mod fields;
+mod overrides;
 mod problem;
+mod read;
+mod value;
 
 pub use problem::{JobError, Mark, Problem, Span};
 
