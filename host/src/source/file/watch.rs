@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{Config, Event, EventKind, PollWatcher, RecursiveMode, Watcher};
 
 use super::list::Watched;
@@ -23,8 +23,13 @@ struct Shared {
     wake: Wake,
     /// The watcher of the system, while the folder is there.
     armed: Mutex<Option<Box<dyn Watcher + Send>>>,
-    /// Wakes the thread that waits for the folder: it has gone, or the watch has ended.
-    lost: Wake,
+    /// Wakes the thread that keeps watch: one of these was set.
+    keeper: Wake,
+    /// The folder has gone.
+    lost: AtomicBool,
+    /// A folder has appeared in it.
+    grown: AtomicBool,
+    /// The watch was dropped.
     ended: AtomicBool,
 }
 
@@ -36,20 +41,14 @@ impl std::fmt::Debug for Shared {
 
 impl Watch {
     pub(super) fn start(watched: Watched, wake: Wake) -> Result<Self, SourceError> {
-        let shared = Arc::new(Shared {
-            watched,
-            wake,
-            armed: Mutex::new(None),
-            lost: Wake::default(),
-            ended: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(watched, wake));
         if shared.watched.root.exists() {
             shared.arm()?;
         }
         let keeper = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("weir-watch".into())
-            .spawn(move || keeper.keep_armed())
+            .spawn(move || keeper.keep())
             .map_err(|error| shared.failed(&error.to_string()))?;
         Ok(Self(shared))
     }
@@ -58,25 +57,46 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Release);
-        self.0.lost.ring();
+        self.0.keeper.ring();
     }
 }
 
 impl Shared {
-    /// Arms whenever the folder appears, until the watch ends.
-    fn keep_armed(self: Arc<Self>) {
+    fn new(watched: Watched, wake: Wake) -> Self {
+        Self {
+            watched,
+            wake,
+            armed: Mutex::new(None),
+            keeper: Wake::default(),
+            lost: AtomicBool::new(false),
+            grown: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Keeps watch until the watch ends: arms when the folder appears, and rings once more after
+    /// a folder has appeared in it, because what is written there before the system watches it
+    /// makes no event.
+    fn keep(self: Arc<Self>) {
+        let mut later = false;
         loop {
-            let armed = self.armed().is_some();
-            let rung = self.lost.wait((!armed).then_some(POLL));
+            let waits_long = self.armed().is_some() && !later;
+            let rung = self.keeper.wait((!waits_long).then_some(POLL));
             if self.ended.load(Ordering::Acquire) {
                 *self.armed() = None;
                 return;
             }
-            if rung {
+            if later && !rung {
+                later = false;
+                self.wake.ring();
+            }
+            later |= self.grown.swap(false, Ordering::AcqRel);
+            if self.lost.swap(false, Ordering::AcqRel) {
                 *self.armed() = None;
             }
+            let armed = self.armed().is_some();
             // If it can't be armed now, it is tried again after a while.
-            if self.watched.root.exists() && self.arm().is_ok() {
+            if !armed && self.watched.root.exists() && self.arm().is_ok() {
                 self.wake.ring();
             }
         }
@@ -119,13 +139,21 @@ impl Shared {
             match event {
                 Ok(event) if !tells_of_files(&event) => {}
                 Ok(event) => {
-                    if loses(&event, &shared.watched.root) {
-                        shared.lost.ring();
-                    }
+                    shared.note(&event);
                     shared.wake.ring();
                 }
                 Err(_) => shared.wake.ring(),
             }
+        }
+    }
+
+    fn note(&self, event: &Event) {
+        let lost = loses(event, &self.watched.root);
+        let grown = self.watched.deep && may_bring_a_folder(event);
+        self.lost.fetch_or(lost, Ordering::AcqRel);
+        self.grown.fetch_or(grown, Ordering::AcqRel);
+        if lost || grown {
+            self.keeper.ring();
         }
     }
 
@@ -140,6 +168,15 @@ fn tells_of_files(event: &Event) -> bool {
     match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
+    }
+}
+
+/// Whether a folder may have been made, or renamed into the watched one.
+fn may_bring_a_folder(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Create(kind) => kind != CreateKind::File,
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Any | EventKind::Other => true,
+        _ => false,
     }
 }
 
@@ -215,13 +252,8 @@ mod tests {
     fn looking_again_and_again_rings_too() {
         let folder = tempfile::tempdir().unwrap();
         let wake = Wake::default();
-        let shared = Arc::new(Shared {
-            watched: Watched { root: folder.path().to_owned(), deep: false },
-            wake: wake.clone(),
-            armed: Mutex::new(None),
-            lost: Wake::default(),
-            ended: AtomicBool::new(false),
-        });
+        let watched = Watched { root: folder.path().to_owned(), deep: false };
+        let shared = Arc::new(Shared::new(watched, wake.clone()));
         let every = Duration::from_millis(5);
         let _watcher = shared.poll(every, RecursiveMode::NonRecursive).unwrap();
         fs::write(folder.path().join("a"), "a\n").unwrap();

@@ -1,0 +1,188 @@
+//! Functions that misbehave, one way each.
+
+use weir::adapter::Open;
+use weir::bindings::exports::weir::operator::guest::{
+    Determinism, Function as Described, Kind, Layout, Port, Refusal, Setup,
+};
+use weir::bindings::weir::operator::rows::{Column, Emitted, Output, Rows};
+use weir::bindings::weir::operator::schema::Field;
+use weir::{Row, RowError};
+
+/// A number.
+#[derive(Row)]
+pub struct Number {
+    n: i64,
+}
+
+/// What a function saw.
+#[derive(Row)]
+pub struct Seen {
+    seen: String,
+}
+
+/// Never returns.
+#[weir::mapper]
+pub fn spin_forever(row: Number) -> Number {
+    let mut n = row.n;
+    while std::hint::black_box(n) != i64::MIN {
+        n = std::hint::black_box(n | 1);
+    }
+    Number { n }
+}
+
+/// Takes memory until there is none.
+#[weir::mapper]
+pub fn eat_memory(row: Number) -> Number {
+    let mut eaten: Vec<Vec<u8>> = Vec::new();
+    loop {
+        eaten.push(std::hint::black_box(vec![row.n as u8 | 1; 1 << 20]));
+        if eaten.len() == usize::MAX {
+            return row;
+        }
+    }
+}
+
+/// Panics at 7.
+#[weir::mapper]
+pub fn trap_on_seven(row: Number) -> Number {
+    assert!(row.n != 7, "seven is not a number I like");
+    row
+}
+
+/// Recurses without end.
+#[weir::mapper]
+pub fn recurse(row: Number) -> Number {
+    fn deeper(n: i64) -> i64 {
+        std::hint::black_box(if std::hint::black_box(n) == i64::MIN { n } else { deeper(n + 1) + 1 })
+    }
+    Number { n: deeper(row.n) }
+}
+
+/// Gives far more than it got.
+#[weir::flat_mapper]
+pub fn too_much(row: Number, out: &mut weir::Out<Number>) {
+    for n in 0..100_000 {
+        out.push(Number { n: row.n + n });
+    }
+}
+
+/// Rejects odd numbers.
+#[weir::mapper]
+pub fn only_even(row: Number) -> Result<Number, RowError> {
+    if row.n % 2 == 0 { Ok(row) } else { Err(RowError::reject(format!("{} is odd", row.n))) }
+}
+
+/// Says what can be seen from inside of the sandbox.
+#[weir::mapper]
+pub fn peeks(row: Number) -> Seen {
+    println!("hello from row {}", row.n);
+    eprintln!("a warning from row {}", row.n);
+    let wall = std::time::SystemTime::now();
+    let start = std::time::Instant::now();
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+    let slept = start.elapsed().as_secs();
+    let random = std::collections::hash_map::RandomState::new();
+    let random = std::hash::BuildHasher::hash_one(&random, row.n);
+    let since = wall.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let seen = format!(
+        "env={} args={} file={} dir={} write={} tcp={} slept={slept} batch_time={} random={random}",
+        std::env::vars().count(),
+        std::env::args().count(),
+        std::fs::read("/etc/passwd").is_ok(),
+        std::fs::read_dir(".").is_ok(),
+        std::fs::write("/tmp/from-a-guest", "x").is_ok(),
+        std::net::TcpStream::connect("127.0.0.1:22").is_ok(),
+        since as i64 == weir::context::current().time.0,
+    );
+    weir::metrics::count("peeked", 1);
+    Seen { seen }
+}
+
+/// Lies about what it gives, in the way that `lie` says.
+#[allow(non_camel_case_types)]
+pub struct lying {}
+
+#[derive(serde::Deserialize)]
+struct Lie {
+    lie: String,
+}
+
+struct Liar(Lie);
+
+fn word_port() -> Vec<Port> {
+    let field = Field { name: "word".into(), data_type: "string".into(), nullable: false };
+    vec![Port { name: "out".into(), fields: Some(vec![field]) }]
+}
+
+impl weir::Function for lying {
+    fn describe() -> Described {
+        let read = Field { name: "n".into(), data_type: "int64".into(), nullable: true };
+        Described {
+            name: "lying".into(),
+            kind: Kind::FlatMapper,
+            doc: "Lies about what it gives.".into(),
+            reads: Some(vec![read]),
+            ports: word_port(),
+            state: Vec::new(),
+            state_version: 0,
+            where_: None,
+            config_schema: String::new(),
+            capabilities: Vec::new(),
+            needs_host: String::new(),
+            determinism: Determinism::Free,
+        }
+    }
+
+    fn open(setup: &Setup) -> Result<Box<dyn Open>, Refusal> {
+        let lie = setup.config.split('"').nth(3).unwrap_or_default().to_owned();
+        Ok(Box::new(Liar(Lie { lie })))
+    }
+}
+
+fn offsets(values: &[i32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+impl Open for Liar {
+    fn layout(&self) -> Layout {
+        Layout { reads: Vec::new(), ports: word_port() }
+    }
+
+    fn flat_map(&mut self, _: &Rows) -> Result<Output, String> {
+        let mut column = Column {
+            length: 2,
+            null_count: 0,
+            buffers: vec![vec![], offsets(&[0, 1, 2]), b"ab".to_vec()],
+        };
+        let (mut port, mut count, mut parents) = (0, 2, vec![]);
+        let mut twice = false;
+        match self.0.lie.as_str() {
+            "count" => count = 1_000_000,
+            "length" => column.length = 5,
+            "offsets" => column.buffers[1] = offsets(&[0, 1, 99]),
+            "descending" => column.buffers[1] = offsets(&[0, 2, 1]),
+            "bitmap" => (column.buffers[0], column.null_count) = (vec![0xff; 0], 1),
+            "null" => (column.buffers[0], column.null_count) = (vec![0b01], 1),
+            "utf8" => column.buffers[2] = vec![0xff, 0xfe],
+            "missing" => drop(column.buffers.pop()),
+            "port" => port = 9,
+            "parents" => parents = vec![5, 1],
+            "twice" => twice = true,
+            _ => {}
+        }
+        let one = Emitted { port, rows: Rows { count, columns: vec![column] }, parents };
+        let emitted = if twice { vec![one.clone(), one] } else { vec![one] };
+        Ok(Output { emitted, errors: Vec::new() })
+    }
+}
+
+weir::export!(
+    spin_forever,
+    eat_memory,
+    trap_on_seven,
+    recurse,
+    too_much,
+    only_even,
+    peeks,
+    lying
+);
