@@ -160,7 +160,9 @@ impl<'a> Runner<'a> {
         self.start
             .sources
             .iter()
-            .map(|(id, source)| source.watch(wake.clone()).map_err(|error| source_failed(id, error)))
+            .map(|(id, source)| {
+                source.watch(wake.clone()).map_err(|error| source_failed(id, error))
+            })
             .collect()
     }
 
@@ -187,12 +189,7 @@ impl<'a> Runner<'a> {
         Ok(schemas)
     }
 
-    fn bind(
-        &self,
-        plan: &JobPlan,
-        mark: &BatchMark,
-        ranges: &Ranges,
-    ) -> Result<Bound, BatchError> {
+    fn bind(&self, plan: &JobPlan, mark: &BatchMark, ranges: &Ranges) -> Result<Bound, BatchError> {
         let mut bindings = Bindings::default();
         for ((id, source), range) in self.start.sources.iter().zip(ranges) {
             bindings.bind(id.clone(), Arc::clone(source), range.clone());

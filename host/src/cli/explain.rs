@@ -38,66 +38,120 @@ pub fn explain(args: &ExplainArgs) -> u8 {
 
 /// The codes of all rooms but `job`, which keeps its own.
 const TEXTS: &[(&str, &str)] = &[
-    ("WEIR-CLI-001", "The file that a command was to write can't be written. The message has the \
-      reason that the system gives: a missing folder, no right to write, a full disk."),
+    (
+        "WEIR-CLI-001",
+        "The file that a command was to write can't be written. The message has the \
+      reason that the system gives: a missing folder, no right to write, a full disk.",
+    ),
     ("WEIR-CLI-002", "The job file can't be read. Check the path and the rights of the file."),
     ("WEIR-CLI-003", "`host explain` was asked for a code that does not exist."),
-    ("WEIR-PLUGIN-001", "`wasm` names neither a file nor a folder. A relative path starts at the \
-      folder of job.toml, not at the folder that the command was typed in."),
+    (
+        "WEIR-PLUGIN-001",
+        "`wasm` names neither a file nor a folder. A relative path starts at the \
+      folder of job.toml, not at the folder that the command was typed in.",
+    ),
     ("WEIR-PLUGIN-002", "A file of a plugin can't be read or written."),
-    ("WEIR-PLUGIN-003", "The file is not a WebAssembly component. A core module is what the target \
+    (
+        "WEIR-PLUGIN-003",
+        "The file is not a WebAssembly component. A core module is what the target \
       wasm32-unknown-unknown or wasm32-wasip1 gives; build for wasm32-wasip2, or let `host build` \
       do it. Features that no language toolchain needs (threads, garbage collection, exceptions, \
-      tail calls, memory64) are switched off."),
-    ("WEIR-PLUGIN-004", "The component does not export the package weir:operator in a version that \
-      this host knows, or it imports something that nobody here offers."),
-    ("WEIR-PLUGIN-005", "The build of a plugin's folder failed. What the language's own tool wrote \
-      stands below the message."),
-    ("WEIR-PLUGIN-006", "What `describe` gives does not make sense: a name twice, a type that does \
-      not exist, ports that a kind can't have."),
+      tail calls, memory64) are switched off.",
+    ),
+    (
+        "WEIR-PLUGIN-004",
+        "The component does not export the package weir:operator in a version that \
+      this host knows, or it imports something that nobody here offers.",
+    ),
+    (
+        "WEIR-PLUGIN-005",
+        "The build of a plugin's folder failed. What the language's own tool wrote \
+      stands below the message.",
+    ),
+    (
+        "WEIR-PLUGIN-006",
+        "What `describe` gives does not make sense: a name twice, a type that does \
+      not exist, ports that a kind can't have.",
+    ),
     ("WEIR-PLUGIN-007", "`open` refused the config of the op. The message is the function's own."),
-    ("WEIR-PLUGIN-008", "The WebAssembly engine itself failed. This is a fault of Weir or of the \
-      machine."),
-    ("WEIR-PLUGIN-020", "The function trapped: it panicked, divided by zero, or ran into something \
+    (
+        "WEIR-PLUGIN-008",
+        "The WebAssembly engine itself failed. This is a fault of Weir or of the \
+      machine.",
+    ),
+    (
+        "WEIR-PLUGIN-020",
+        "The function trapped: it panicked, divided by zero, or ran into something \
       impossible. Its standard error, which has a panic's message, and the frames of the component \
-      stand below. Nothing of the batch was written."),
-    ("WEIR-PLUGIN-021", "A call took longer than `limits.time` (10 s by default). A call gets at \
-      most 8,192 rows or 512 KiB."),
-    ("WEIR-PLUGIN-022", "The instance wanted more memory than `limits.memory` (256 MiB by default), \
-      counted over all its memories."),
+      stand below. Nothing of the batch was written.",
+    ),
+    (
+        "WEIR-PLUGIN-021",
+        "A call took longer than `limits.time` (10 s by default). A call gets at \
+      most 8,192 rows or 512 KiB.",
+    ),
+    (
+        "WEIR-PLUGIN-022",
+        "The instance wanted more memory than `limits.memory` (256 MiB by default), \
+      counted over all its memories.",
+    ),
     ("WEIR-PLUGIN-023", "The call recursed deeper than the stack of 512 KiB allows."),
     ("WEIR-PLUGIN-024", "A call gave back more bytes than `limits.result` (64 MiB by default)."),
-    ("WEIR-PLUGIN-025", "What a call gave back is not what was agreed: another number of rows, \
+    (
+        "WEIR-PLUGIN-025",
+        "What a call gave back is not what was agreed: another number of rows, \
       offsets that descend, text that is not UTF-8, a port that does not exist. Such rows are never \
-      believed. This is a fault of the plugin or of its SDK."),
+      believed. This is a fault of the plugin or of its SDK.",
+    ),
     ("WEIR-PLUGIN-026", "The function says that it can't take the chunk. The message is its own."),
     ("WEIR-PLUGIN-027", "The function rejected a row, and the policy of the op is to fail."),
     ("WEIR-PLUGIN-028", "The call was ended because its batch was given up."),
     ("WEIR-PLAN-001", "A plugin that an entry names was not loaded."),
-    ("WEIR-PLAN-002", "`call` names a function that the plugin does not have, or is missing \
-      although the plugin has several. `host inspect` lists them."),
+    (
+        "WEIR-PLAN-002",
+        "`call` names a function that the plugin does not have, or is missing \
+      although the plugin has several. `host inspect` lists them.",
+    ),
     ("WEIR-PLAN-003", "A setting names a column that the rows do not have."),
     ("WEIR-PLAN-004", "`keep` or `key` stands on a kind of function that has no use for it."),
     ("WEIR-PLAN-005", "A list or a struct can't be a key."),
-    ("WEIR-PLAN-006", "The function reads a column that the rows do not have. If it has another \
-      name there, `columns = { WANTED = \"THERE\" }` says so."),
+    (
+        "WEIR-PLAN-006",
+        "The function reads a column that the rows do not have. If it has another \
+      name there, `columns = { WANTED = \"THERE\" }` says so.",
+    ),
     ("WEIR-PLAN-007", "The function reads a column of another type, or one that may not be null."),
     ("WEIR-PLAN-008", "A kept or key column and a column of the function have one name."),
-    ("WEIR-PLAN-009", "The columns of a source are inferred from its input, and there is none yet."),
+    (
+        "WEIR-PLAN-009",
+        "The columns of a source are inferred from its input, and there is none yet.",
+    ),
     ("WEIR-PLAN-010", "An aggregator that reads no column has nothing to add up."),
     ("WEIR-PLAN-011", "A query must read at least one source or op of the job."),
     ("WEIR-PLAN-012", "Only mappers and aggregators with fixed columns are functions of SQL."),
     ("WEIR-PLAN-013", "`from = \"op.port\"` names a port that the function does not have."),
     ("WEIR-PLAN-014", "The inputs of a union must have the same columns in the same order."),
-    ("WEIR-PLAN-015", "DataFusion can't plan the query. Names that are not in quotes are folded to \
-      lower case."),
+    (
+        "WEIR-PLAN-015",
+        "DataFusion can't plan the query. Names that are not in quotes are folded to \
+      lower case.",
+    ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),
-    ("WEIR-RUN-002", "The batch needs more memory than `memory` under [job] allows, and what needs \
-      it can't be spilled to disk."),
-    ("WEIR-RUN-003", "An operator of the host failed: an overflow, a division by zero in SQL, or a \
-      fault of Weir."),
-    ("WEIR-RUN-010", "A second signal, or the end of `grace`, stopped the job in the middle of a \
-      batch. Nothing of the batch is visible."),
+    (
+        "WEIR-RUN-002",
+        "The batch needs more memory than `memory` under [job] allows, and what needs \
+      it can't be spilled to disk.",
+    ),
+    (
+        "WEIR-RUN-003",
+        "An operator of the host failed: an overflow, a division by zero in SQL, or a \
+      fault of Weir.",
+    ),
+    (
+        "WEIR-RUN-010",
+        "A second signal, or the end of `grace`, stopped the job in the middle of a \
+      batch. Nothing of the batch is visible.",
+    ),
     ("WEIR-RUN-011", "The machine refused a thread, a file or memory that the job needs."),
 ];

@@ -80,7 +80,9 @@ impl Failure {
             (Self::Job(error), Format::Json) => {
                 output::data(&report::json(error).to_string());
             }
-            (Self::Other(other), Format::Text) => output::note(output::plain(&other.text()).trim_end()),
+            (Self::Other(other), Format::Text) => {
+                output::note(output::plain(&other.text()).trim_end())
+            }
             (Self::Other(other), Format::Json) => output::data(&other.json().to_string()),
         }
     }

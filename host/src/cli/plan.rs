@@ -42,7 +42,8 @@ fn text(opened: &Opened, tree: &str) -> String {
     let job = &opened.job;
     let mut out = String::new();
     let lanes = open::parallelism(job);
-    let _ = writeln!(out, "job {} · batch every {:?} · {lanes} lanes", job.name, job.settings.batch);
+    let _ =
+        writeln!(out, "job {} · batch every {:?} · {lanes} lanes", job.name, job.settings.batch);
     let _ = writeln!(out, "\nplugins");
     for (name, plugin) in opened.loaded.all() {
         let _ = writeln!(out, "  {name} · {}", plugin.digest());

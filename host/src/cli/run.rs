@@ -52,11 +52,13 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
     let job = open::job(&args.job)?;
     let opened = Opened::new(job)?;
     // Everything that can be known now is said now, and not at the first batch.
-    let sources_known = opened.sources.iter().all(|(_, source)| matches!(source.schema(), Ok(Some(_))));
+    let sources_known =
+        opened.sources.iter().all(|(_, source)| matches!(source.schema(), Ok(Some(_))));
     if sources_known {
         opened.plan()?;
     }
-    let machine = |error: std::io::Error| Failure::new("WEIR-RUN-011", format!("the job can't run: {error}"));
+    let machine =
+        |error: std::io::Error| Failure::new("WEIR-RUN-011", format!("the job can't run: {error}"));
     let spill = tempfile::Builder::new().prefix("weir-spill-").tempdir().map_err(machine)?;
     let resources =
         Resources::new(opened.job.settings.memory, spill.path().to_owned()).map_err(machine)?;
@@ -92,7 +94,10 @@ fn start(
         })?;
         sinks.push((spec.id.clone(), sink));
     }
-    let run = format!("{:016x}", clock::seed(job.name.as_str(), "", clock::now().0 as u64, std::process::id()));
+    let run = format!(
+        "{:016x}",
+        clock::seed(job.name.as_str(), "", clock::now().0 as u64, std::process::id())
+    );
     Ok(Start {
         job: job.name.clone(),
         run: run.into(),
@@ -143,7 +148,12 @@ struct Screen {
 impl Screen {
     fn new(format: Format, once: bool) -> Arc<Self> {
         let with_bar = once && format == Format::Text && output::watched();
-        Arc::new(Self { format, bar: Mutex::default(), with_bar, told_idle: AtomicBool::new(false) })
+        Arc::new(Self {
+            format,
+            bar: Mutex::default(),
+            with_bar,
+            told_idle: AtomicBool::new(false),
+        })
     }
 
     fn clear(&self) {

@@ -20,7 +20,8 @@ const FORMATS: [(&str, FormatKind); 2] = [("text", FormatKind::Text), ("json", F
 const MIB: u64 = 1 << 20;
 
 fn id(fields: &mut Fields<'_>) -> Option<(String, Span)> {
-    let (id, span) = fields.needed("id", "every entry has an `id`: it names its table and its state")?;
+    let (id, span) =
+        fields.needed("id", "every entry has an `id`: it names its table and its state")?;
     fields.span = span.clone();
     named(&id, &span, fields).then_some((id, span))
 }
@@ -73,7 +74,8 @@ fn rows_source(fields: &Fields<'_>) -> Option<SourceKind> {
             return None;
         }
         (None, None) => {
-            fields.missing("rows", "a list of rows: `rows = [{ word = \"to\" }, { word = \"be\" }]`");
+            fields
+                .missing("rows", "a list of rows: `rows = [{ word = \"to\" }, { word = \"be\" }]`");
             return None;
         }
     };
@@ -116,7 +118,12 @@ fn input(text: &str, span: &Span) -> Input {
     Input { node: NodeId::new(node), port, span: span.clone() }
 }
 
-fn inputs(fields: &Fields<'_>, order: &[(usize, String)], span: &Span, implicit: bool) -> Vec<Input> {
+fn inputs(
+    fields: &Fields<'_>,
+    order: &[(usize, String)],
+    span: &Span,
+    implicit: bool,
+) -> Vec<Input> {
     if let Some((names, _)) = fields.texts("from") {
         return names.iter().map(|(name, span)| input(name, span)).collect();
     }
@@ -238,7 +245,9 @@ fn call(fields: &Fields<'_>, problems: &Problems) -> Option<CallSpec> {
         call_span,
         key,
         key_span,
-        keep: keep.map(|(names, _)| names.into_iter().map(|(name, _)| name).collect()).unwrap_or_default(),
+        keep: keep
+            .map(|(names, _)| names.into_iter().map(|(name, _)| name).collect())
+            .unwrap_or_default(),
         keep_span,
         columns: columns.0,
         columns_span: columns.1,
@@ -267,8 +276,7 @@ fn columns(fields: &Fields<'_>) -> (Vec<(String, String)>, Span) {
 }
 
 fn limits(fields: &Fields<'_>, problems: &Problems) -> Limits {
-    let mut limits =
-        Limits { memory: 256 * MIB, time: Duration::from_secs(10), result: 64 * MIB };
+    let mut limits = Limits { memory: 256 * MIB, time: Duration::from_secs(10), result: 64 * MIB };
     let Some((table, span)) = fields.table("limits") else { return limits };
     let fields = Fields::new(table, span, problems);
     if let Some(memory) = fields.bytes("memory", MIB, 4096 * MIB) {
@@ -333,9 +341,12 @@ pub fn sink(
     let place = fields.span.clone();
     if from.len() > 1 {
         fields.problem(
-            Problem::new("WEIR-JOB-014", format!("a sink reads from one entry, this one from {}", from.len()))
-                .at(from[1].span.clone(), "")
-                .help("unite them before with `native = \"union\"`, or use one sink for each"),
+            Problem::new(
+                "WEIR-JOB-014",
+                format!("a sink reads from one entry, this one from {}", from.len()),
+            )
+            .at(from[1].span.clone(), "")
+            .help("unite them before with `native = \"union\"`, or use one sink for each"),
         );
     }
     fields.finish();
@@ -348,9 +359,14 @@ fn mode(fields: &Fields<'_>) {
         match text.as_str() {
             "append" => {}
             "update" | "complete" => fields.problem(
-                Problem::new("WEIR-JOB-007", format!("`mode = \"{text}\"` is not available in this version"))
-                    .at(span, "")
-                    .help("until there is state over batches, every batch stands alone: use \"append\""),
+                Problem::new(
+                    "WEIR-JOB-007",
+                    format!("`mode = \"{text}\"` is not available in this version"),
+                )
+                .at(span, "")
+                .help(
+                    "until there is state over batches, every batch stands alone: use \"append\"",
+                ),
             ),
             _ => {
                 let help = "known: append, update, complete";

@@ -4,11 +4,7 @@ use super::problem::Problem;
 use super::value::{Node, Table, Value, read_one};
 
 /// Puts the changes into a document.
-pub fn apply(
-    table: &mut Table,
-    set: &[String],
-    environment: &[(String, String)],
-) -> Vec<Problem> {
+pub fn apply(table: &mut Table, set: &[String], environment: &[(String, String)]) -> Vec<Problem> {
     let variables = environment.iter().filter_map(|(name, value)| {
         let path = name.strip_prefix("HOST__")?.to_lowercase().replace("__", ".");
         Some((name.clone(), path, value.clone()))
@@ -20,12 +16,10 @@ pub fn apply(
     let mut problems = Vec::new();
     for (origin, path, value) in variables.chain(options) {
         if let Err(why) = change(table, &path, read_one(&value)) {
-            problems.push(
-                Problem::new("WEIR-JOB-018", format!("`{origin}`: {why}")).help(
-                    "a setting is `job.NAME`, or `source.ID.NAME`, `op.ID.NAME`, `sink.ID.NAME`, \
+            problems.push(Problem::new("WEIR-JOB-018", format!("`{origin}`: {why}")).help(
+                "a setting is `job.NAME`, or `source.ID.NAME`, `op.ID.NAME`, `sink.ID.NAME`, \
                      followed by `=` and a value",
-                ),
-            );
+            ));
         }
     }
     problems

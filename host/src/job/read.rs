@@ -56,7 +56,8 @@ impl Job {
 
 /// In the order of the text, each once.
 fn sort(problems: &mut Vec<Problem>) {
-    let start = |problem: &Problem| problem.marks.first().map_or(usize::MAX, |mark| mark.span.start);
+    let start =
+        |problem: &Problem| problem.marks.first().map_or(usize::MAX, |mark| mark.span.start);
     problems.sort_by_key(start);
     problems.dedup();
 }
@@ -215,9 +216,8 @@ pub fn schema(fields: &Fields<'_>) -> Option<SchemaRef> {
         };
         match types::parse(data_type) {
             Ok(data_type) => columns.push(Field::new(name, data_type, nullable)),
-            Err(error) => fields.problem(
-                Problem::new("WEIR-JOB-006", error.to_string()).at(node.span.clone(), ""),
-            ),
+            Err(error) => fields
+                .problem(Problem::new("WEIR-JOB-006", error.to_string()).at(node.span.clone(), "")),
         }
     }
     Some(Arc::new(Schema::new(columns)))

@@ -116,7 +116,9 @@ pub fn read_one(text: &str) -> Node {
 fn entries(table: &DeTable<'_>, depth: usize, problems: &mut Vec<Problem>) -> Table {
     let mut entries: Vec<(String, Span, Node)> = table
         .iter()
-        .map(|(name, value)| (name.get_ref().to_string(), name.span(), node(value, depth, problems)))
+        .map(|(name, value)| {
+            (name.get_ref().to_string(), name.span(), node(value, depth, problems))
+        })
         .collect();
     entries.sort_by_key(|(_, span, _)| span.start);
     Table { entries }

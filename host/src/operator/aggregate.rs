@@ -17,8 +17,8 @@ use datafusion::logical_expr::{
 };
 
 use super::call::{LaneGuest, carry};
-use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
 use crate::plugin::CallSite;
+use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
 
 /// The aggregate function of one call site.
 #[derive(Debug)]
@@ -181,13 +181,17 @@ impl Groups {
             let chunk = rows.slice(start, length);
             let numbers = &groups[start..start + length];
             let guest = self.guest.get()?;
-            self.live_bytes = carry(guest.taking(&chunk, |_| 0, |instance| {
-                if states {
-                    instance.merge(numbers, known, &chunk)
-                } else {
-                    instance.update(numbers, known, &chunk)
-                }
-            }))?;
+            self.live_bytes = carry(guest.taking(
+                &chunk,
+                |_| 0,
+                |instance| {
+                    if states {
+                        instance.merge(numbers, known, &chunk)
+                    } else {
+                        instance.update(numbers, known, &chunk)
+                    }
+                },
+            ))?;
             start += length;
         }
         self.total = self.total.max(total);

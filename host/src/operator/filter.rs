@@ -76,9 +76,11 @@ impl ChunkWork for FilterWork {
     fn chunk(&mut self, rows: &RecordBatch) -> Result<Vec<RecordBatch>> {
         let crossing = self.call.crossing(rows)?;
         let guest = self.guest.get()?;
-        let kept = guest.taking(&crossing, |kept: &arrow::array::BooleanArray| kept.true_count(), |instance| {
-            instance.test(&crossing)
-        });
+        let kept = guest.taking(
+            &crossing,
+            |kept: &arrow::array::BooleanArray| kept.true_count(),
+            |instance| instance.test(&crossing),
+        );
         Ok(vec![filter_record_batch(rows, &carry(kept)?)?])
     }
 }

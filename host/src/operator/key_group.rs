@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_encoding_is_the_documented_one() {
-        let text = KeyColumn::new(&(Arc::new(StringArray::from(vec![Some("ab"), None])) as _)).unwrap();
+        let text =
+            KeyColumn::new(&(Arc::new(StringArray::from(vec![Some("ab"), None])) as _)).unwrap();
         let mut out = Vec::new();
         text.encode(0, &mut out);
         assert_eq!(out, [4, 2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b']);
@@ -186,8 +187,10 @@ mod tests {
 
     #[test]
     fn test_vectors_hold() {
-        let words = Arc::new(StringArray::from(vec![Some("a"), Some("the"), Some("żółw"), Some(""), None]));
-        let numbers = Arc::new(Int64Array::from(vec![Some(0), Some(1), Some(-1), Some(i64::MAX), None]));
+        let words =
+            Arc::new(StringArray::from(vec![Some("a"), Some("the"), Some("żółw"), Some(""), None]));
+        let numbers =
+            Arc::new(Int64Array::from(vec![Some(0), Some(1), Some(-1), Some(i64::MAX), None]));
         insta::assert_debug_snapshot!((groups(&[words.clone()]), groups(&[numbers.clone()]), groups(&[words, numbers])), @"");
     }
 

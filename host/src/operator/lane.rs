@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn work_runs_in_its_place_and_threads_are_kept() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let lanes = Lanes::new(runtime.handle().clone());
         let seen = Arc::new(AtomicU32::new(0));
         for round in 0..3 {

@@ -301,7 +301,8 @@ mod tests {
 
     /// Sends 50 pieces with room for `memory` bytes, reads them back.
     fn through(memory: usize) -> Vec<RecordBatch> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let _context = runtime.enter();
         let context = context(memory);
         let boxes = Mailboxes::new("test", 1, &[rows(0).schema()], &context);

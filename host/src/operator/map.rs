@@ -79,9 +79,8 @@ impl ChunkWork for MapWork {
         let crossing = self.call.crossing(rows)?;
         let port = &self.call.site.ports()[0];
         let guest = self.guest.get()?;
-        let mapped = guest.taking(&crossing, RecordBatch::num_rows, |instance| {
-            instance.map(&crossing, port)
-        });
+        let mapped = guest
+            .taking(&crossing, RecordBatch::num_rows, |instance| instance.map(&crossing, port));
         let kept = rows.project(&self.call.keep)?;
         Ok(vec![self.call.beside(&kept, &carry(mapped)?, &self.schema)?])
     }

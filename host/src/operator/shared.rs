@@ -48,9 +48,7 @@ impl SharedExec {
         let partitions = input.output_partitioning().partition_count();
         let properties = match ported(&input) {
             Some(node) => spread(&node.port_schemas()[port], partitions),
-            None if port == 0 => {
-                properties(&input.schema(), input.output_partitioning().clone())
-            }
+            None if port == 0 => properties(&input.schema(), input.output_partitioning().clone()),
             None => return plan_err!("{} has no port {port}", input.name()),
         };
         Ok(Self { id, outlets, outlet, input, properties })

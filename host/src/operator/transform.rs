@@ -122,9 +122,11 @@ impl TransformWork {
         }
         self.total = self.total.saturating_add(rows.num_rows() as u32);
         let guest = self.guest.get()?;
-        carry(guest.taking(&crossing, |()| 0, |instance| {
-            instance.push(&crossing).map(|()| Called { value: (), errors: Vec::new() })
-        }))
+        carry(guest.taking(
+            &crossing,
+            |()| 0,
+            |instance| instance.push(&crossing).map(|()| Called { value: (), errors: Vec::new() }),
+        ))
     }
 
     fn pull(&mut self) -> Result<Option<Vec<(usize, RecordBatch)>>> {

@@ -10,9 +10,7 @@ use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::build::JobPlan;
 use super::session::Resources;
@@ -176,7 +174,8 @@ impl Rows {
         if self.run.given_up() {
             return Ok(None);
         }
-        let rows = self.reader.next().map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let rows =
+            self.reader.next().map_err(|error| DataFusionError::External(Box::new(error)))?;
         let count = rows.as_ref().map_or(0, RecordBatch::num_rows);
         self.progress.count(self.reader.bytes_read(), count);
         Ok(rows)

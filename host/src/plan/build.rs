@@ -322,8 +322,11 @@ impl Builder<'_> {
                 Some(Table { node, schema, partitioning })
             })
             .collect();
-        let planner =
-            Planner { config: &self.config, functions: &self.functions, partitions: self.partitions };
+        let planner = Planner {
+            config: &self.config,
+            functions: &self.functions,
+            partitions: self.partitions,
+        };
         let mut next = self.next_id;
         let planned = planner.plan(&spec.sql, &tables, &mut || {
             next += 1;
@@ -360,9 +363,9 @@ impl Builder<'_> {
         if !matches!(described.kind, Kind::Mapper | Kind::Aggregator) {
             let message = format!("a {} can't be called in SQL", described.kind.name());
             return self.problems.push(
-                Problem::new("WEIR-PLAN-012", message)
-                    .at(spec.call_span.clone(), "")
-                    .help("mappers are scalar functions and aggregators are aggregates; others are ops"),
+                Problem::new("WEIR-PLAN-012", message).at(spec.call_span.clone(), "").help(
+                    "mappers are scalar functions and aggregators are aggregates; others are ops",
+                ),
             );
         }
         let Some(reads) = described.reads.clone() else {

@@ -76,7 +76,8 @@ impl Loaded {
                 Some(place) => Ok((Arc::clone(plugin), place)),
                 None => {
                     let near = nearest(name, &names);
-                    let help = near.map_or(list.clone(), |near| format!("did you mean `{near}`? {list}"));
+                    let help =
+                        near.map_or(list.clone(), |near| format!("did you mean `{near}`? {list}"));
                     Err(wrong(format!("there is no function `{name}`"), help))
                 }
             },
@@ -125,11 +126,7 @@ pub struct Caller<'a> {
 }
 
 /// Finds the function of an entry and agrees on columns; `input` is what the rows have.
-pub fn call(
-    loaded: &Loaded,
-    caller: &Caller<'_>,
-    input: &SchemaRef,
-) -> Result<Call, Vec<Problem>> {
+pub fn call(loaded: &Loaded, caller: &Caller<'_>, input: &SchemaRef) -> Result<Call, Vec<Problem>> {
     let (plugin, function) = loaded.function(caller.spec).map_err(|problem| vec![problem])?;
     let kind = plugin.functions()[function].kind;
     let (available, mut problems) = renamed(caller.spec, input);
@@ -186,27 +183,22 @@ fn renamed(spec: &CallSpec, input: &SchemaRef) -> (SchemaRef, Vec<Problem>) {
 pub fn no_column(name: &str, input: &SchemaRef, span: &Span, setting: &str) -> Problem {
     let names: Vec<&str> = input.fields().iter().map(|field| field.name().as_str()).collect();
     let list = format!("the rows have: {}", names.join(", "));
-    let help = nearest(name, &names).map_or(list.clone(), |near| format!("did you mean `{near}`? {list}"));
+    let help =
+        nearest(name, &names).map_or(list.clone(), |near| format!("did you mean `{near}`? {list}"));
     Problem::new("WEIR-PLAN-003", format!("`{setting}` names a column `{name}` that is not there"))
         .at(span.clone(), "")
         .help(help)
 }
 
-fn kept(
-    spec: &CallSpec,
-    kind: Kind,
-    input: &SchemaRef,
-    problems: &mut Vec<Problem>,
-) -> Vec<usize> {
+fn kept(spec: &CallSpec, kind: Kind, input: &SchemaRef, problems: &mut Vec<Problem>) -> Vec<usize> {
     if !spec.keep.is_empty() && matches!(kind, Kind::Predicate | Kind::Aggregator) {
         let message = format!("a {} has no `keep`", kind.name());
         let help = match kind {
             Kind::Predicate => "a predicate keeps all columns as they are: remove `keep`",
             _ => "an aggregator gives its `key` and its results: name the columns in `key`",
         };
-        problems.push(
-            Problem::new("WEIR-PLAN-004", message).at(spec.keep_span.clone(), "").help(help),
-        );
+        problems
+            .push(Problem::new("WEIR-PLAN-004", message).at(spec.keep_span.clone(), "").help(help));
         return Vec::new();
     }
     let mut places = Vec::new();
@@ -227,9 +219,12 @@ pub fn wrong_key_columns(key: &[String], span: &Span, input: &SchemaRef) -> Vec<
             Ok(field) if !can_be_key(field.data_type()) => {
                 let is = types::describe(field.data_type());
                 Some(
-                    Problem::new("WEIR-PLAN-005", format!("column `{name}` is {is} and can't be a key"))
-                        .at(span.clone(), "")
-                        .help("keys are bool, numbers, string, binary, date, timestamp or decimal"),
+                    Problem::new(
+                        "WEIR-PLAN-005",
+                        format!("column `{name}` is {is} and can't be a key"),
+                    )
+                    .at(span.clone(), "")
+                    .help("keys are bool, numbers, string, binary, date, timestamp or decimal"),
                 )
             }
             Ok(_) => None,

@@ -59,7 +59,9 @@ impl JobPlan {
                 let failures = Arc::clone(&failed);
                 let place = place_of(&plan, partition);
                 let work = async move {
-                    if let Err(error) = one(&plan, &context, deliver.as_ref(), sink, partition).await {
+                    if let Err(error) =
+                        one(&plan, &context, deliver.as_ref(), sink, partition).await
+                    {
                         failures.lock().unwrap_or_else(PoisonError::into_inner).push(error);
                         interrupt.raise();
                     }

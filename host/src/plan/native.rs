@@ -68,8 +68,10 @@ pub fn count(
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let one: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::Int64(Some(1))));
-    let aggregate =
-        AggregateExprBuilder::new(count_udaf(), vec![one]).schema(input.schema()).alias(COUNT).build()?;
+    let aggregate = AggregateExprBuilder::new(count_udaf(), vec![one])
+        .schema(input.schema())
+        .alias(COUNT)
+        .build()?;
     grouped(key, aggregate, input, id, partitions)
 }
 
@@ -86,8 +88,10 @@ pub fn aggregate(
     let arguments = call.reads.iter().map(read).collect::<Result<Vec<_>>>()?;
     let function = Arc::new(AggregateUDF::from(WasmAggregate::new(Arc::clone(&call.site))));
     let result = format!("{}()", call.site.op());
-    let aggregate =
-        AggregateExprBuilder::new(function, arguments).schema(Arc::clone(&schema)).alias(&result).build()?;
+    let aggregate = AggregateExprBuilder::new(function, arguments)
+        .schema(Arc::clone(&schema))
+        .alias(&result)
+        .build()?;
     let grouped = grouped(key, aggregate, input, id, partitions)?;
     let schema = grouped.schema();
     let mut out = columns(key, &schema)?;

@@ -40,8 +40,8 @@ impl Resources {
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let named = NAMED_CONSUMERS.try_into().map_err(std::io::Error::other)?;
         let pool = TrackConsumersPool::new(GreedyMemoryPool::new(memory), named);
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![spill]));
+        let disk =
+            DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill]));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
             .with_disk_manager_builder(disk)

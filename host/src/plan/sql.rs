@@ -11,11 +11,11 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableType};
 use datafusion::physical_expr::expressions::{cast, col};
 use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 
 use super::assemble::TapExec;
@@ -85,8 +85,10 @@ impl Planner<'_> {
         }
         let state = context.state();
         let logical = futures::executor::block_on(state.create_logical_plan(sql))?;
-        let queries =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let queries = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
         queries.verify_plan(&logical)?;
         refuse_unrepeatable(&logical)?;
         let physical = futures::executor::block_on(state.create_physical_plan(&logical))?;
@@ -104,8 +106,9 @@ impl Planner<'_> {
         let context = SessionContext::new_with_state(state);
         for site in self.functions {
             match site.function().kind {
-                Kind::Aggregator => context
-                    .register_udaf(AggregateUDF::from(WasmAggregate::new(Arc::clone(site)))),
+                Kind::Aggregator => {
+                    context.register_udaf(AggregateUDF::from(WasmAggregate::new(Arc::clone(site))))
+                }
                 _ => context.register_udf(ScalarUDF::from(WasmScalar::new(Arc::clone(site)))),
             }
         }
@@ -159,13 +162,15 @@ fn ordered(
             let gathered: Arc<dyn ExecutionPlan> =
                 Arc::new(ExchangeExec::new(ids(), Routing::Gather, input));
             let Some(fetch) = merge.fetch() else { return Ok(Transformed::yes(gathered)) };
-            let limit = datafusion::physical_plan::limit::GlobalLimitExec::new(gathered, 0, Some(fetch));
+            let limit =
+                datafusion::physical_plan::limit::GlobalLimitExec::new(gathered, 0, Some(fetch));
             return Ok(Transformed::yes(Arc::new(limit)));
         }
         if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
-            let merge = SortPreservingMergeExec::new(merge.expr().clone(), Arc::clone(merge.input()))
-                .with_fetch(merge.fetch())
-                .with_round_robin_repartition(false);
+            let merge =
+                SortPreservingMergeExec::new(merge.expr().clone(), Arc::clone(merge.input()))
+                    .with_fetch(merge.fetch())
+                    .with_round_robin_repartition(false);
             return Ok(Transformed::yes(Arc::new(merge)));
         }
         Ok(Transformed::no(node))
@@ -193,7 +198,10 @@ fn standard(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut changed = false;
     for (place, field) in schema.fields().iter().enumerate() {
         if names.insert(field.name(), ()).is_some() {
-            return plan_err!("two columns are called `{}`; give one of them an alias", field.name());
+            return plan_err!(
+                "two columns are called `{}`; give one of them an alias",
+                field.name()
+            );
         }
         let column: Arc<dyn PhysicalExpr> =
             Arc::new(datafusion::physical_expr::expressions::Column::new(field.name(), place));
@@ -242,7 +250,8 @@ impl TableProvider for Provider {
             reads.push(self.table.node.clone());
         }
         let schema = &self.table.schema;
-        let partitioning = Partitioning::UnknownPartitioning(self.table.partitioning.partition_count());
+        let partitioning =
+            Partitioning::UnknownPartitioning(self.table.partitioning.partition_count());
         let tap: Arc<dyn ExecutionPlan> =
             Arc::new(TapExec::new(self.table.node.clone(), 0, schema, partitioning));
         let Some(places) = projection else { return Ok(tap) };

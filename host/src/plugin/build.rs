@@ -30,14 +30,23 @@ pub fn build(folder: &Path, notice: &dyn Fn(&str)) -> Result<Built, PluginError>
             folder: folder.to_owned(),
             reason: "there is no Cargo.toml in it".to_owned(),
             output: String::new(),
-            help: Some("a plugin in Rust is a folder with a Cargo.toml; other languages are \
-                        given as a built .wasm file".to_owned()),
+            help: Some(
+                "a plugin in Rust is a folder with a Cargo.toml; other languages are \
+                        given as a built .wasm file"
+                    .to_owned(),
+            ),
         });
     }
     let took = Stopwatch::start();
     need_target(folder, notice)?;
     let mut command = cargo(folder);
-    command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--release",
+        "--target",
+        TARGET,
+        "--message-format=json-render-diagnostics",
+    ]);
     if folder.join("Cargo.lock").is_file() {
         command.arg("--locked");
     }
@@ -133,7 +142,9 @@ fn need_target(folder: &Path, notice: &dyn Fn(&str)) -> Result<(), PluginError> 
     if Path::new(place.trim()).is_dir() {
         return Ok(());
     }
-    notice(&format!("adding the target {TARGET} to the Rust toolchain (rustup target add {TARGET})"));
+    notice(&format!(
+        "adding the target {TARGET} to the Rust toolchain (rustup target add {TARGET})"
+    ));
     let mut add = tool("rustup", folder);
     add.args(["target", "add", TARGET]);
     run(&mut add, folder).map(|_| ()).map_err(|error| match error {
@@ -170,10 +181,13 @@ mod tests {
 
     #[test]
     fn settings_of_a_surrounding_build_are_kept_out() {
-        for name in ["CARGO", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "RUSTFLAGS", "RUSTC_WRAPPER"] {
+        for name in
+            ["CARGO", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "RUSTFLAGS", "RUSTC_WRAPPER"]
+        {
             assert!(foreign(name), "{name}");
         }
-        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH", "HOME"] {
+        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH", "HOME"]
+        {
             assert!(!foreign(name), "{name}");
         }
     }

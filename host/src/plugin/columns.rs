@@ -144,7 +144,8 @@ fn push_offsets<'a>(data: &'a ArrayData, out: &mut Vec<Cow<'a, [u8]>>) -> (usize
         out.push(Cow::Owned(vec![0; 4]));
         return (0, 0);
     }
-    let offsets = &data.buffers()[0].typed_data::<i32>()[data.offset()..=data.offset() + data.len()];
+    let offsets =
+        &data.buffers()[0].typed_data::<i32>()[data.offset()..=data.offset() + data.len()];
     let (first, last) = (offsets[0], offsets[data.len()]);
     out.push(if first == 0 {
         let bytes = data.buffers()[0].as_slice();

@@ -352,10 +352,7 @@ impl Instance {
     fn call<T>(
         &mut self,
         rows: &RecordBatch,
-        call: impl FnOnce(
-            &mut Store<GuestState>,
-            RowsParam<'_>,
-        ) -> wasmtime::Result<Result<T, String>>,
+        call: impl FnOnce(&mut Store<GuestState>, RowsParam<'_>) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, PluginError> {
         let data: Vec<ArrayData> = rows.columns().iter().map(|column| column.to_data()).collect();
         let flats: Vec<Flat<'_>> = data.iter().map(columns::flat).collect();
@@ -429,7 +426,12 @@ impl Instance {
         Ok(Called { value, errors })
     }
 
-    fn check_parents(&mut self, parents: &[u32], rows: usize, count: u32) -> Result<(), PluginError> {
+    fn check_parents(
+        &mut self,
+        parents: &[u32],
+        rows: usize,
+        count: u32,
+    ) -> Result<(), PluginError> {
         if parents.is_empty() && !self.parents {
             return Ok(());
         }
@@ -523,11 +525,7 @@ fn place(plugin: &Plugin, function: usize, lane: &Lane) -> Box<CallPlace> {
     })
 }
 
-type Entered = (
-    exports::guest::Guest,
-    Calls,
-    Result<ResourceAny, exports::guest::Refusal>,
-);
+type Entered = (exports::guest::Guest, Calls, Result<ResourceAny, exports::guest::Refusal>);
 
 /// Instantiates, finds the functions of the kind and calls `open`.
 fn enter(
@@ -540,12 +538,8 @@ fn enter(
     let instance = pre.instantiate(&mut *store)?;
     let guest = exports::guest::GuestIndices::new(pre)?.load(&mut *store, &instance)?;
     let calls = calls(function.kind, store, plugin, &instance)?;
-    let names: Vec<String> = opening
-        .input
-        .fields()
-        .iter()
-        .map(|field| types::describe(field.data_type()))
-        .collect();
+    let names: Vec<String> =
+        opening.input.fields().iter().map(|field| types::describe(field.data_type())).collect();
     let input: Vec<FieldParam<'_>> = opening
         .input
         .fields()
@@ -587,8 +581,8 @@ fn calls(
         Kind::Aggregator => {
             Calls::Aggregator(exports::aggregator::GuestIndices::new(pre)?.load(store, instance)?)
         }
-        Kind::Transformer => Calls::Transformer(
-            exports::transformer::GuestIndices::new(pre)?.load(store, instance)?,
-        ),
+        Kind::Transformer => {
+            Calls::Transformer(exports::transformer::GuestIndices::new(pre)?.load(store, instance)?)
+        }
     })
 }

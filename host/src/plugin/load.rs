@@ -53,7 +53,11 @@ impl std::fmt::Debug for Plugin {
 
 impl Plugin {
     /// Loads a component. Without a cache it is compiled every time.
-    pub fn load(wall: &Wall, fetched: &Fetched, cache: Option<&Cache>) -> Result<Self, PluginError> {
+    pub fn load(
+        wall: &Wall,
+        fetched: &Fetched,
+        cache: Option<&Cache>,
+    ) -> Result<Self, PluginError> {
         check_header(fetched)?;
         let (component, compiled) = component(wall, fetched, cache)?;
         let imports = imports(wall, &component);
@@ -78,11 +82,8 @@ impl Plugin {
     }
 
     fn describe(&self) -> Result<Vec<Function>, PluginError> {
-        let limits = Limits {
-            memory: 256 * 1024 * 1024,
-            time: DESCRIBE_TIME,
-            result: 16 * 1024 * 1024,
-        };
+        let limits =
+            Limits { memory: 256 * 1024 * 1024, time: DESCRIBE_TIME, result: 16 * 1024 * 1024 };
         let lane = Lane { now: BatchNow::none(), op: String::new(), partition: 0, mark: 0 };
         let mut store = sandbox(self, lane, &limits);
         let described = (|| {
@@ -163,7 +164,10 @@ fn check_header(fetched: &Fetched) -> Result<(), PluginError> {
         })
     };
     if fetched.bytes.len() > COMPONENT_BYTES_MAX {
-        return not("it is larger than 64 MiB", "build it with optimisation and without debug info");
+        return not(
+            "it is larger than 64 MiB",
+            "build it with optimisation and without debug info",
+        );
     }
     match fetched.bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => Ok(()),
@@ -233,9 +237,10 @@ fn abi_of(
         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
         .map(|(name, _)| name.to_owned())
         .collect();
-    let known = abi::VERSIONS.iter().rev().find(|version| {
-        exports.iter().any(|export| export == version.guest)
-    });
+    let known = abi::VERSIONS
+        .iter()
+        .rev()
+        .find(|version| exports.iter().any(|export| export == version.guest));
     let Some(version) = known else {
         let reason = match exports.iter().find(|name| name.starts_with("weir:operator/guest@")) {
             Some(other) => format!("it is built for `{other}`, which this host does not know"),

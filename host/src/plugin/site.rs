@@ -273,7 +273,12 @@ impl CallSite {
     }
 
     /// Fails for the first row that was not taken: the only policy until there are others.
-    fn refuse(&self, guest: &Instance, rows: &RecordBatch, errors: &[RowError]) -> Result<(), PluginError> {
+    fn refuse(
+        &self,
+        guest: &Instance,
+        rows: &RecordBatch,
+        errors: &[RowError],
+    ) -> Result<(), PluginError> {
         match errors.first() {
             None => Ok(()),
             Some(first) => Err(guest.failed(CallFailure::Row {
@@ -327,7 +332,8 @@ fn chosen(names: &[String], available: &SchemaRef) -> Result<(Vec<usize>, Schema
         .map(|name| available.index_of(name).map_err(|_| format!("it wants a column `{name}`")))
         .collect();
     let places = places?;
-    let fields: Vec<_> = places.iter().map(|place| Arc::clone(&available.fields()[*place])).collect();
+    let fields: Vec<_> =
+        places.iter().map(|place| Arc::clone(&available.fields()[*place])).collect();
     Ok((places, Arc::new(Schema::new(fields))))
 }
 

@@ -39,21 +39,43 @@ pub struct Count {
 /// Splits a line into words at white space: a row with `word` and `n` = 1 for each.
 #[weir::flat_mapper(pure)]
 pub fn split(row: Line<'_>, out: &mut Out<Counted<'_>>) {
-    let mut rest = row.line;
-    // Most text is ASCII; only a byte beyond it needs Unicode's idea of white space.
-    while let Some(start) = rest.bytes().position(|byte| !byte.is_ascii_whitespace()) {
-        rest = &rest[start..];
-        let end = rest.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len());
-        let (word, tail) = rest.split_at(end);
-        if word.is_ascii() {
-            out.push(Counted { word, n: 1 });
-        } else {
-            for word in word.split_whitespace() {
+    let (line, bytes) = (row.line, row.line.as_bytes());
+    let mut start = 0;
+    loop {
+        let end = start + plain(&bytes[start..]);
+        let stop = bytes.get(end);
+        if stop.is_some_and(|byte| !byte.is_ascii_whitespace()) {
+            // Beyond plain ASCII white space is what Unicode says it is.
+            for word in line[start..].split_whitespace() {
                 out.push(Counted { word, n: 1 });
             }
+            return;
         }
-        rest = tail;
+        if end > start {
+            out.push(Counted { word: &line[start..end], n: 1 });
+        }
+        if stop.is_none() {
+            return;
+        }
+        start = end + 1;
     }
+}
+
+/// How many bytes come before the first that is a space, a control character or not ASCII. Looks at
+/// eight bytes at once: a byte below `!` borrows into its highest bit, and one beyond ASCII has it.
+fn plain(bytes: &[u8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let mut at = 0;
+    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        let eight = u64::from_le_bytes(eight);
+        let found = (eight.wrapping_sub(EACH * 0x21) | eight) & (EACH * 0x80);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter().position(|byte| *byte <= b' ' || !byte.is_ascii());
+    rest.map_or(bytes.len(), |rest| at + rest)
 }
 
 /// Makes `word` lower case.
@@ -123,6 +145,10 @@ mod tests {
         assert_eq!(words("żółw\u{a0}i\u{2003}słoń"), ["żółw", "i", "słoń"]);
         assert_eq!(words(""), Vec::<&str>::new());
         assert_eq!(words("   "), Vec::<&str>::new());
+        assert_eq!(words("a\u{1}b c\u{b}d"), ["a\u{1}b", "c", "d"]);
+        let line =
+            "supercalifragilisticexpialidocious a bb ccc dddd eeeee ffffff ggggggg hhhhhhhh ñ i";
+        assert_eq!(words(line), line.split_whitespace().collect::<Vec<_>>());
     }
 
     #[test]
@@ -141,15 +167,15 @@ mod tests {
         let config = r#"{"words":["ark"]}"#;
         assert_eq!(testkit::test::<stop_words>(config, rows()).unwrap(), [true, false]);
         let wrong = testkit::test::<stop_words>(r#"{"words":[1]}"#, rows()).unwrap_err();
-        assert!(matches!(wrong, testkit::Failure::Refused(Some(setting), _) if setting == "words[0]"));
+        assert!(
+            matches!(wrong, testkit::Failure::Refused(Some(setting), _) if setting == "words[0]")
+        );
     }
 
     #[test]
     fn numbers_add_up_and_overflow_is_told() {
         let rows = |numbers: &[i64]| numbers.iter().map(|n| Count { n: *n }).collect::<Vec<_>>();
-        let sum_of = |numbers: &[i64]| {
-            testkit::aggregate::<sum, Count, Count>("{}", rows(numbers))
-        };
+        let sum_of = |numbers: &[i64]| testkit::aggregate::<sum, Count, Count>("{}", rows(numbers));
         assert_eq!(sum_of(&[1, 2, 3, 4]).unwrap(), [Count { n: 10 }]);
         assert_eq!(sum_of(&[]).unwrap(), [Count { n: 0 }]);
         assert!(sum_of(&[i64::MAX, 0, 1]).is_err());

@@ -21,9 +21,9 @@ impl<'de> Deserialize<'de> for NoConfig {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoConfig, A::Error> {
                 match map.next_entry::<String, IgnoredAny>()? {
                     None => Ok(NoConfig),
-                    Some((name, _)) => {
-                        Err(A::Error::custom(format!("unknown field `{name}`, there are no settings")))
-                    }
+                    Some((name, _)) => Err(A::Error::custom(format!(
+                        "unknown field `{name}`, there are no settings"
+                    ))),
                 }
             }
         }
@@ -39,7 +39,8 @@ pub fn read<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Refusal> {
         let message = error.inner().to_string();
         // The position is one in JSON that nobody wrote.
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-        let named = message.strip_prefix("unknown field `").or(message.strip_prefix("missing field `"));
+        let named =
+            message.strip_prefix("unknown field `").or(message.strip_prefix("missing field `"));
         let field = named.and_then(|rest| rest.split('`').next());
         let setting = match (path.as_str(), field) {
             ("." | "?", field) => field.map(str::to_owned),

@@ -32,11 +32,5 @@ pub fn current() -> Batch {
 /// The batch of the current call. In native tests: batch 1 at time 0.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn current() -> Batch {
-    Batch {
-        job: "test".into(),
-        op: "test".into(),
-        id: 1,
-        time: crate::Timestamp(0),
-        partition: 0,
-    }
+    Batch { job: "test".into(), op: "test".into(), id: 1, time: crate::Timestamp(0), partition: 0 }
 }

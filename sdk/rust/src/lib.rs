@@ -55,18 +55,18 @@ pub mod testkit;
 mod value;
 
 pub use aggregate::Aggregator;
+#[doc(hidden)]
+pub use buffer::{Buffers, ColumnOut};
 pub use config::NoConfig;
 #[doc(hidden)]
 pub use function::{
     AggregateFn, FlatMapFn, Function, MapFn, Outcome, PredicateFn, ReduceFn, TransformFn,
 };
 pub use function::{Disposition, RowError};
-pub use out::{Columns, Out};
 #[doc(hidden)]
 pub use out::Outs;
+pub use out::{Columns, Out};
 pub use row::Row;
-#[doc(hidden)]
-pub use buffer::{Buffers, ColumnOut};
 pub use value::{Bytes, BytesBuf, Date, Decimal, Field, Timestamp};
 #[doc(hidden)]
 pub use wit_bindgen::rt as wit_bindgen_rt;

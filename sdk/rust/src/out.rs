@@ -16,7 +16,13 @@ pub struct Out<R: Row> {
 impl<R: Row> Out<R> {
     #[doc(hidden)]
     pub fn new(with_parents: bool) -> Self {
-        Self { writer: R::Writer::default(), count: 0, parents: Vec::new(), parent: 0, with_parents }
+        Self {
+            writer: R::Writer::default(),
+            count: 0,
+            parents: Vec::new(),
+            parent: 0,
+            with_parents,
+        }
     }
 
     /// Gives a row.

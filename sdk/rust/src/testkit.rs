@@ -51,13 +51,13 @@ pub fn decode<R: Row>(rows: Rows) -> Given<R> {
     Columns::<R>::new(Box::leak(Box::new(rows))).iter().collect()
 }
 
-fn taken(
-    errors: Vec<crate::bindings::weir::operator::rows::RowError>,
-) -> Result<(), Failure> {
+fn taken(errors: Vec<crate::bindings::weir::operator::rows::RowError>) -> Result<(), Failure> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Failure::Rows(errors.into_iter().map(|error| (error.row as usize, error.message)).collect()))
+    Err(Failure::Rows(
+        errors.into_iter().map(|error| (error.row as usize, error.message)).collect(),
+    ))
 }
 
 /// Calls a mapper with rows and a config in JSON.

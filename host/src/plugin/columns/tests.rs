@@ -33,7 +33,8 @@ fn samples() -> Vec<ArrayRef> {
         Some(vec![Some(4), Some(5)]),
         Some(vec![Some(6)]),
     ]);
-    let strings = Arc::new(StringArray::from(vec![Some("a"), None, Some("żółw"), Some(""), Some("e")]));
+    let strings =
+        Arc::new(StringArray::from(vec![Some("a"), None, Some("żółw"), Some(""), Some("e")]));
     let numbers = Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5]));
     let fields = vec![
         (Arc::new(Field::new("s", DataType::Utf8, true)), strings.clone() as ArrayRef),
@@ -45,7 +46,13 @@ fn samples() -> Vec<ArrayRef> {
         Arc::new(Int64Array::from(vec![Some(1), None, Some(3), Some(i64::MIN), Some(5)])),
         Arc::new(Float64Array::from(vec![Some(1.5), None, Some(f64::NAN), Some(-0.0), Some(5.0)])),
         Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), Some(true), Some(true)])),
-        Arc::new(BinaryArray::from_opt_vec(vec![Some(b"x"), None, Some(b""), Some(b"\xff"), Some(b"z")])),
+        Arc::new(BinaryArray::from_opt_vec(vec![
+            Some(b"x"),
+            None,
+            Some(b""),
+            Some(b"\xff"),
+            Some(b"z"),
+        ])),
         Arc::new(Date32Array::from(vec![0, -1, 2, 3, 4])),
         Arc::new(TimestampMicrosecondArray::from(vec![0, 1, 2, 3, 4]).with_timezone("UTC")),
         Arc::new(
@@ -83,7 +90,10 @@ fn offsets(values: &[i32]) -> Vec<u8> {
 fn lies_are_named() {
     let text = b"ab".to_vec();
     for (message, column) in [
-        ("it has 3 values for 2 rows", lie(3, 0, vec![vec![], offsets(&[0, 1, 2, 2]), text.clone()])),
+        (
+            "it has 3 values for 2 rows",
+            lie(3, 0, vec![vec![], offsets(&[0, 1, 2, 2]), text.clone()]),
+        ),
         ("offsets descend", lie(2, 0, vec![vec![], offsets(&[0, 2, 1]), text.clone()])),
         ("begin at 1", lie(2, 0, vec![vec![], offsets(&[1, 1, 2]), text.clone()])),
         ("offsets have 8 bytes", lie(2, 0, vec![vec![], offsets(&[0, 1]), text.clone()])),
@@ -103,19 +113,15 @@ fn lies_are_named() {
 #[test]
 fn a_decimal_with_too_many_digits_is_a_lie() {
     let schema = Arc::new(Schema::new(vec![Field::new("d", DataType::Decimal128(3, 0), false)]));
-    let raw = Raw {
-        length: 1,
-        null_count: 0,
-        buffers: vec![vec![], 1000_i128.to_le_bytes().to_vec()],
-    };
+    let raw =
+        Raw { length: 1, null_count: 0, buffers: vec![vec![], 1000_i128.to_le_bytes().to_vec()] };
     assert!(assemble(&schema, 1, vec![raw], &[]).is_err());
 }
 
 #[test]
 fn a_constant_column_stands_for_every_row() {
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
-    let raw =
-        Raw { length: 1, null_count: 0, buffers: vec![vec![], 7_i64.to_le_bytes().to_vec()] };
+    let raw = Raw { length: 1, null_count: 0, buffers: vec![vec![], 7_i64.to_le_bytes().to_vec()] };
     let rows = assemble(&schema, 4, vec![raw], &[]).unwrap();
     assert_eq!(rows.column(0).as_ref(), &Int64Array::from(vec![7; 4]) as &dyn Array);
 }

@@ -136,7 +136,8 @@ pub fn inner(ty: &Type, outer: &str) -> Option<Type> {
 
 /// Expands `#[mapper]`.
 pub fn mapper(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const SHAPE: &str = "a mapper is `fn(Row) -> Row`, with `&Config` as a second parameter if needed";
+    const SHAPE: &str =
+        "a mapper is `fn(Row) -> Row`, with `&Config` as a second parameter if needed";
     let parsed = Parsed::parse(arguments, item)?;
     let row = parsed.only_row(SHAPE)?;
     let Some(given) = given(&parsed.item.sig.output) else { return parsed.error(SHAPE) };

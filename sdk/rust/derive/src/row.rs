@@ -18,7 +18,10 @@ pub fn derive(input: DeriveInput) -> syn::Result<TokenStream> {
     let name = &input.ident;
     let (lifetime, other) = split_generics(&input)?;
     if let Some(other) = other {
-        return Err(syn::Error::new_spanned(other, "a row can have a lifetime, but no type parameter"));
+        return Err(syn::Error::new_spanned(
+            other,
+            "a row can have a lifetime, but no type parameter",
+        ));
     }
     let (any, at) = match lifetime {
         Some(_) => (quote!(#name<'_>), quote!(#name<'r>)),

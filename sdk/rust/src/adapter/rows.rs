@@ -70,7 +70,11 @@ pub fn open_map<F: MapFn>(
 where
     Out<F::Given>: 'static,
 {
-    Ok(Box::new(Mapper::<F> { config: config::read(&setup.config)?, out: Out::new(false), described }))
+    Ok(Box::new(Mapper::<F> {
+        config: config::read(&setup.config)?,
+        out: Out::new(false),
+        described,
+    }))
 }
 
 impl<F: MapFn> Open for Mapper<F> {
@@ -263,7 +267,11 @@ fn slice(column: &Column, width: Width, start: usize, length: usize) -> Column {
         return column.clone();
     }
     let bits = |bytes: &[u8]| -> Vec<u8> {
-        if bytes.is_empty() { Vec::new() } else { bytes[start / 8..(start + length).div_ceil(8)].to_vec() }
+        if bytes.is_empty() {
+            Vec::new()
+        } else {
+            bytes[start / 8..(start + length).div_ceil(8)].to_vec()
+        }
     };
     let validity = bits(&column.buffers[0]);
     let null_count = (0..length)

@@ -53,7 +53,11 @@ pub fn trap_on_seven(row: Number) -> Number {
 #[weir::mapper]
 pub fn recurse(row: Number) -> Number {
     fn deeper(n: i64) -> i64 {
-        std::hint::black_box(if std::hint::black_box(n) == i64::MIN { n } else { deeper(n + 1) + 1 })
+        std::hint::black_box(if std::hint::black_box(n) == i64::MIN {
+            n
+        } else {
+            deeper(n + 1) + 1
+        })
     }
     Number { n: deeper(row.n) }
 }
@@ -176,13 +180,4 @@ impl Open for Liar {
     }
 }
 
-weir::export!(
-    spin_forever,
-    eat_memory,
-    trap_on_seven,
-    recurse,
-    too_much,
-    only_even,
-    peeks,
-    lying
-);
+weir::export!(spin_forever, eat_memory, trap_on_seven, recurse, too_much, only_even, peeks, lying);

@@ -1,9 +1,7 @@
 //! One function of every kind, over every type.
 
 use serde::Deserialize;
-use weir::{
-    Aggregator, Bytes, Columns, Date, Decimal, NoConfig, Out, Row, RowError, Timestamp,
-};
+use weir::{Aggregator, Bytes, Columns, Date, Decimal, NoConfig, Out, Row, RowError, Timestamp};
 
 /// A part of a row.
 #[derive(Row, Clone)]
