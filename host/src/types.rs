@@ -15,8 +15,8 @@ pub const DEPTH_MAX: usize = 16;
 pub enum TypeError {
     /// Nothing is called so.
     #[error(
-        "`{0}` is not a type; types are bool, int32, int64, float64, string, binary, date, timestamp, \
-         decimal(p,s), list<T> and struct{{name: T, …}}"
+        "`{0}` is not a type; types are bool, int32, int64, float64, string, binary, date, \
+         timestamp, decimal(p,s), list<T> and struct{{name: T, …}}"
     )]
     Unknown(String),
     /// The parts of a decimal are out of range.

@@ -18,7 +18,7 @@ pub enum BatchError {
         /// The source.
         id: String,
         /// Why.
-        error: SourceError,
+        error: Box<SourceError>,
     },
     /// The batch failed while it ran. Nothing of it is visible.
     #[error("batch {batch} failed: {error}")]
@@ -26,7 +26,7 @@ pub enum BatchError {
         /// The batch.
         batch: BatchId,
         /// Why.
-        error: RunError,
+        error: Box<RunError>,
     },
     /// A sink failed.
     #[error("batch {batch} failed at sink `{id}`: {error}")]
@@ -36,7 +36,7 @@ pub enum BatchError {
         /// The batch.
         batch: BatchId,
         /// Why.
-        error: SinkError,
+        error: Box<SinkError>,
     },
     /// The stop did not wait for the batch to end.
     #[error("batch {0} was given up, because the job had to stop at once")]

@@ -230,7 +230,7 @@ impl<'a> Runner<'a> {
             Err(error) if !self.start.stop.at_once() || !error.is_consequence() => {
                 let (code, message) = (error.code(), error.to_string());
                 self.listener.event(&Event::Failed { batch: batch.0, code, message });
-                Err(BatchError::Run { batch, error })
+                Err(BatchError::Run { batch, error: Box::new(error) })
             }
             _ => Err(BatchError::GivenUp(batch)),
         }
@@ -309,11 +309,11 @@ fn lap(report: &mut BatchReport, name: &'static str, step: &mut Stopwatch) {
 }
 
 fn source_failed(id: &NodeId, error: crate::source::SourceError) -> BatchError {
-    BatchError::Source { id: id.to_string(), error }
+    BatchError::Source { id: id.to_string(), error: Box::new(error) }
 }
 
 fn sink_failed(id: &SinkId, batch: BatchId, error: crate::sink::SinkError) -> BatchError {
-    BatchError::Sink { id: id.to_string(), batch, error }
+    BatchError::Sink { id: id.to_string(), batch, error: Box::new(error) }
 }
 
 /// The output of one sink while lanes write to it.

@@ -5,6 +5,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::{Format, exit, output};
 use crate::job::codes;
+use crate::{format, sink, source};
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -18,7 +19,8 @@ pub struct ExplainArgs {
 pub fn explain(args: &ExplainArgs) -> u8 {
     let wanted = args.code.to_uppercase();
     let of_job = codes::CODES.iter().map(|code| (code.code, code.explain));
-    match TEXTS.iter().copied().chain(of_job).find(|(code, _)| *code == wanted) {
+    let of_rooms = [format::CODES, source::CODES, sink::CODES].into_iter().flatten().copied();
+    match TEXTS.iter().copied().chain(of_job).chain(of_rooms).find(|(code, _)| *code == wanted) {
         Some((code, text)) => {
             match args.format {
                 Format::Text => output::data(&format!("{code}\n\n{text}")),
@@ -100,8 +102,8 @@ const TEXTS: &[(&str, &str)] = &[
     (
         "WEIR-PLUGIN-025",
         "What a call gave back is not what was agreed: another number of rows, \
-      offsets that descend, text that is not UTF-8, a port that does not exist. Such rows are never \
-      believed. This is a fault of the plugin or of its SDK.",
+      offsets that descend, text that is not UTF-8, a port that does not exist. Such rows are \
+      never believed. This is a fault of the plugin or of its SDK.",
     ),
     ("WEIR-PLUGIN-026", "The function says that it can't take the chunk. The message is its own."),
     ("WEIR-PLUGIN-027", "The function rejected a row, and the policy of the op is to fail."),

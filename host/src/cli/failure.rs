@@ -191,7 +191,7 @@ impl From<BatchError> for Failure {
             BatchError::Sink { error, .. } => plain(error.code(), message, error.help()),
             BatchError::Run { batch, error } => {
                 let mut other = plain(error.code(), message, error.help());
-                match &error {
+                match error.as_ref() {
                     RunError::Call { place, failure, .. } => called(&mut other, place, failure),
                     _ => other.context.push(("batch", batch.to_string())),
                 }

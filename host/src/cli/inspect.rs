@@ -133,7 +133,8 @@ fn json(plugin: &Plugin) -> serde_json::Value {
                 .ports
                 .iter()
                 .map(|port| {
-                    serde_json::json!({ "name": port.name, "fields": port.schema.as_ref().map(fields) })
+                    let columns = port.schema.as_ref().map(fields);
+                    serde_json::json!({ "name": port.name, "fields": columns })
                 })
                 .collect();
             serde_json::json!({

@@ -177,7 +177,11 @@ impl Screen {
             screen.clear();
             match screen.format {
                 Format::Text => output::data(sink::banner(&text).trim_end()),
-                Format::Json => output::data(&sink::banner_json(&text).to_string()),
+                Format::Json => {
+                    let mut event = sink::banner_json(&text);
+                    event["event"] = "rows".into();
+                    output::data(&event.to_string());
+                }
             }
         })
     }

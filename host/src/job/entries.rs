@@ -190,9 +190,12 @@ fn across(fields: &Fields<'_>) {
             "run" => fields.problem(
                 Problem::new("WEIR-JOB-007", "`across = \"run\"` is not available in this version")
                     .at(span, "")
-                    .help("an aggregate that lives on over batches needs state, which is not kept yet"),
+                    .help("an aggregate that lives on over batches needs state; there is none yet"),
             ),
-            _ => fields.senseless(&span, format!("`across` can't be \"{text}\""), "known: batch, run"),
+            _ => {
+                let message = format!("`across` can't be \"{text}\"");
+                fields.senseless(&span, message, "known: batch, run");
+            }
         }
     }
 }

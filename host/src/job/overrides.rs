@@ -35,7 +35,8 @@ fn change(table: &mut Table, path: &str, node: Node) -> Result<(), String> {
             };
             let of_id = |item: &&mut Node| match &item.value {
                 Value::Table(table) => {
-                    matches!(table.get("id"), Some(Node { value: Value::Text(text), .. }) if text == id)
+                    let named = table.get("id").map(|node| &node.value);
+                    matches!(named, Some(Value::Text(text)) if text == id)
                 }
                 _ => false,
             };

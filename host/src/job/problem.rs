@@ -53,7 +53,7 @@ impl Problem {
 
 /// Everything that is wrong with a job, in the order of the text.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{} has {} problem{}", .text.path, .problems.len(), if .problems.len() == 1 { "" } else { "s" })]
+#[error("{} has problems: {}", .text.path, .problems.len())]
 pub struct JobError {
     /// The text the places are in.
     pub text: Arc<JobText>,

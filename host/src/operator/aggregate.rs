@@ -128,7 +128,7 @@ impl AggregateUDFImpl for WasmAggregate {
 
     fn create_sliding_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         plan_err!(
-            "`{}` is a function of a plugin and can't be called with OVER; aggregate by key instead",
+            "`{}` is a function of a plugin and can't be called with OVER; group by a key",
             self.site.op()
         )
     }

@@ -256,7 +256,7 @@ impl Builder<'_> {
                             format!("`{}` reads no column", call.site.function().name),
                         )
                         .at(spec.call_span.clone(), "")
-                        .help("an aggregator reads at least one; to count rows use `native = \"count\"`"),
+                        .help("an aggregator needs one; `native = \"count\"` counts rows"),
                     );
                     return Ok(false);
                 }

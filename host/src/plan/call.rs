@@ -261,7 +261,8 @@ fn unread(
             Problem::new("WEIR-PLAN-006", format!("`{function}` reads {shown}, which is not there"))
                 .at(caller.spec.call_span.clone(), "called here")
                 .help(format!(
-                    "the rows have: {}; if the column has another name, set `columns = {{ {} = \"{mapped}\" }}`",
+                    "the rows have: {}; if it has another name there, set \
+                     `columns = {{ {} = \"{mapped}\" }}`",
                     names.join(", "),
                     wanted.name(),
                 ))

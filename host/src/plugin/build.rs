@@ -86,6 +86,10 @@ fn foreign(name: &str) -> bool {
     of_cargo || name.starts_with("RUSTC") || matches!(name, "RUSTFLAGS" | "RUSTUP_TOOLCHAIN")
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a tool inherits the environment, less what is foreign"
+)]
 fn tool(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(name);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

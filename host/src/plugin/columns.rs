@@ -297,7 +297,8 @@ fn checked_offsets(bytes: Vec<u8>, length: usize) -> Result<(Buffer, usize), Str
     if buffer.len() < need {
         return Err(format!("its offsets have {} bytes where {need} are needed", buffer.len()));
     }
-    let offsets = &buffer.typed_data::<i32>()[..=length];
+    let buffer = buffer.slice_with_length(0, need);
+    let offsets = buffer.typed_data::<i32>();
     if offsets[0] != 0 {
         return Err(format!("its offsets begin at {} and not at 0", offsets[0]));
     }
@@ -305,7 +306,8 @@ fn checked_offsets(bytes: Vec<u8>, length: usize) -> Result<(Buffer, usize), Str
     if !ascending {
         return Err("its offsets descend".to_owned());
     }
-    Ok((buffer.slice_with_length(0, need), offsets[length] as usize))
+    let last = offsets[length] as usize;
+    Ok((buffer, last))
 }
 
 fn check_decimals(array: &ArrayRef) -> Result<(), String> {

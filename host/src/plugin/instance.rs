@@ -352,7 +352,7 @@ impl Instance {
     fn call<T>(
         &mut self,
         rows: &RecordBatch,
-        call: impl FnOnce(&mut Store<GuestState>, RowsParam<'_>) -> wasmtime::Result<Result<T, String>>,
+        call: impl FnOnce(&mut Store<GuestState>, RowsParam<'_>) -> Answer<T>,
     ) -> Result<T, PluginError> {
         let data: Vec<ArrayData> = rows.columns().iter().map(|column| column.to_data()).collect();
         let flats: Vec<Flat<'_>> = data.iter().map(columns::flat).collect();
@@ -524,6 +524,9 @@ fn place(plugin: &Plugin, function: usize, lane: &Lane) -> Box<CallPlace> {
         partition: lane.partition,
     })
 }
+
+/// What a call across the wall gives: the engine's failure, or the guest's own answer.
+type Answer<T> = wasmtime::Result<Result<T, String>>;
 
 type Entered = (exports::guest::Guest, Calls, Result<ResourceAny, exports::guest::Refusal>);
 

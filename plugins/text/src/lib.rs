@@ -100,9 +100,9 @@ pub struct StopWords {
 }
 
 fn english() -> HashSet<String> {
-    const WORDS: &str = "a an and are as at be but by for he her him his i in is it me my not of on \
-                         or our shall she that the their them they this thou thy to unto us was we \
-                         were which with ye you";
+    const WORDS: &str = "a an and are as at be but by for he her him his i in is it me my not \
+                         of on or our shall she that the their them they this thou thy to unto \
+                         us was we were which with ye you";
     WORDS.split(' ').map(str::to_owned).chain([String::new()]).collect()
 }
 
@@ -110,7 +110,7 @@ fn english() -> HashSet<String> {
 /// English words, and the empty word.
 #[weir::predicate(
     pure,
-    config_schema = r#"{"type":"object","properties":{"words":{"type":"array","items":{"type":"string"}}}}"#
+    config_schema = r#"{"properties":{"words":{"type":"array","items":{"type":"string"}}}}"#
 )]
 pub fn stop_words(row: Word<'_>, config: &StopWords) -> bool {
     !config.words.contains(row.word)

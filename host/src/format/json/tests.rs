@@ -69,7 +69,8 @@ fn names(schema: &SchemaRef) -> String {
 #[test]
 fn every_type_is_read_and_written() {
     let types = "o: bool, i: int32, l: int64, f: float64, s: string, x: binary, d: date, \
-                 t: timestamp, n: decimal(10,2), a: list<int64?>, r: struct{p: string, q: list<bool>}";
+                 t: timestamp, n: decimal(10,2), a: list<int64?>, \
+                 r: struct{p: string, q: list<bool>}";
     let line = concat!(
         r#"{"o":true,"i":-5,"l":9007199254740993,"f":0.1,"s":"a\"\\\n\u0001ü","x":"00ff","#,
         r#""d":"2026-01-31","t":"2026-01-31T12:00:00.000001Z","n":"12345678.90","#,
@@ -281,14 +282,16 @@ proptest! {
         words in prop::collection::vec(prop::option::of(".*"), 1..20),
         seed: i64,
     ) {
-        let numbers: Vec<i64> = (0..words.len() as i64).map(|i| seed.wrapping_mul(i * i + 1)).collect();
+        let number = |i: i64| seed.wrapping_mul(i * i + 1);
+        let numbers: Vec<i64> = (0..words.len() as i64).map(number).collect();
         let floats: Vec<f64> = numbers.iter().map(|n| f64::from_bits(*n as u64)).collect();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(words.clone())),
             Arc::new(Int64Array::from(numbers.clone())),
             Arc::new(Float64Array::from(floats)),
         ];
-        let rows = RecordBatch::try_new(schema("w\u{fc}: string?, n: int64, f: float64"), columns).unwrap();
+        let schema = schema("w\u{fc}: string?, n: int64, f: float64");
+        let rows = RecordBatch::try_new(schema, columns).unwrap();
         let text = encode(std::slice::from_ref(&rows));
         for ((line, word), number) in text.lines().zip(&words).zip(&numbers) {
             let value: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -160,7 +160,8 @@ proptest! {
     ) {
         let data_type = samples()[which].data_type().clone();
         let schema = Arc::new(Schema::new(vec![Field::new("c", data_type, true)]));
-        if let Ok(rows) = assemble(&schema, count, vec![Raw { length, null_count: nulls, buffers }], &[]) {
+        let raw = Raw { length, null_count: nulls, buffers };
+        if let Ok(rows) = assemble(&schema, count, vec![raw], &[]) {
             rows.column(0).to_data().validate_full().unwrap();
         }
     }

@@ -243,16 +243,16 @@ impl rand_core::TryRng for SeededRng {
     type Error = std::convert::Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok((self.0.next() >> 32) as u32)
+        Ok((self.0.draw() >> 32) as u32)
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(self.0.next())
+        Ok(self.0.draw())
     }
 
     fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Self::Error> {
         for part in target.chunks_mut(8) {
-            part.copy_from_slice(&self.0.next().to_le_bytes()[..part.len()]);
+            part.copy_from_slice(&self.0.draw().to_le_bytes()[..part.len()]);
         }
         Ok(())
     }

@@ -265,8 +265,8 @@ pub fn flat_mapper(arguments: TokenStream, item: TokenStream) -> syn::Result<Tok
 
 /// Expands `#[transformer]`.
 pub fn transformer(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const SHAPE: &str = "a transformer is `fn(Vec<Row>, &mut Out<Row>)`, with one to four `Out`s and \
-                         `&Config` as a last parameter if needed";
+    const SHAPE: &str = "a transformer is `fn(Vec<Row>, &mut Out<Row>)`, with one to four \
+                         `Out`s and `&Config` as a last parameter if needed";
     let parsed = Parsed::parse(arguments, item)?;
     let first = parsed.inputs.first().and_then(|(_, ty)| inner(ty, "Vec"));
     let Some(first) = first else { return parsed.error(SHAPE) };

@@ -142,7 +142,10 @@ fn row_impl(
             }
 
             #[inline]
-            fn get<'r>(reader: &<Self as ::weir::Row>::Reader<'r>, row: usize) -> <Self as ::weir::Row>::At<'r> {
+            fn get<'r>(
+                reader: &<Self as ::weir::Row>::Reader<'r>,
+                row: usize,
+            ) -> <Self as ::weir::Row>::At<'r> {
                 #name {
                     #(#members: <#types as ::weir::Field>::get(
                         &reader.#members.0,
@@ -208,7 +211,10 @@ fn field_impl(
                 }
             }
 
-            fn get<'r>(reader: &<Self as ::weir::Field>::Reader<'r>, row: usize) -> <Self as ::weir::Field>::At<'r> {
+            fn get<'r>(
+                reader: &<Self as ::weir::Field>::Reader<'r>,
+                row: usize,
+            ) -> <Self as ::weir::Field>::At<'r> {
                 #name { #(#members: <#types as ::weir::Field>::get(&reader.#members, row),)* }
             }
 

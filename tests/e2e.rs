@@ -1,0 +1,18 @@
+//! The real binary on real files: what a person would type, and what must come of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "e2e/host.rs"]
+mod host;
+
+#[path = "e2e/errors.rs"]
+mod errors;
+#[path = "e2e/examples.rs"]
+mod examples;
+#[path = "e2e/hostile.rs"]
+mod hostile;
+#[path = "e2e/kinds.rs"]
+mod kinds;
+#[path = "e2e/running.rs"]
+mod running;
+#[path = "e2e/standalone.rs"]
+mod standalone;

@@ -1,0 +1,48 @@
+//! Every example does what its README says, and the result is counted again by other means.
+
+use std::collections::BTreeMap;
+
+use crate::host::{host, root};
+
+/// Words as the job of 01-wordcount cleans and counts them, counted without Weir.
+fn counted() -> Vec<(String, i64)> {
+    let stop = "a an and are as at be but by for he her him his i in is it me my not of on or our \
+                shall she that the their them they this thou thy to unto us was we were which with \
+                ye you";
+    let stop: Vec<&str> = stop.split(' ').collect();
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    let input = root().join("examples/01-wordcount/input");
+    for file in std::fs::read_dir(input).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for word in text.split_whitespace() {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+            if !word.is_empty() && !stop.contains(&word.as_str()) {
+                *counts.entry(word).or_default() += 1;
+            }
+        }
+    }
+    let mut counts: Vec<(String, i64)> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counts
+}
+
+#[test]
+fn the_word_count_of_01_wordcount_equals_an_independent_count() {
+    let ran = host(&root(), &["run", "examples/01-wordcount/job.toml", "--once", "--from", "none"])
+        .fine();
+    let shown: Vec<(String, i64)> = ran
+        .out
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            Some((cells.next()?.to_owned(), cells.next()?.parse().ok()?))
+        })
+        .collect();
+    assert_eq!(shown, counted()[..10]);
+    assert!(ran.err.contains("13,809 rows in"), "{}", ran.err);
+    let expected = root().join("examples/01-wordcount/expected.txt");
+    let expected = std::fs::read_to_string(expected).unwrap();
+    for line in expected.lines().filter(|line| line.starts_with('|')) {
+        assert!(ran.out.contains(line), "{line} is not in\n{}", ran.out);
+    }
+}
