@@ -128,7 +128,7 @@ wasm = "{root}/tests/plugins/kinds"
 call = "smallest""#;
     assert_eq!(rows(all), [json!({"n": 1})]);
     let in_sql = r#"[[function]]
-id = "least"
+id = "lowest"
 wasm = "{root}/tests/plugins/kinds"
 call = "smallest"
 [[function]]
@@ -137,7 +137,7 @@ wasm = "{root}/plugins/text"
 call = "clean"
 [[op]]
 id = "query"
-sql = '''SELECT shout('<' || k || '>') AS k, least(n) AS n, count(*) AS c
+sql = '''SELECT shout('<' || k || '>') AS k, lowest(n) AS n, count(*) AS c
   FROM numbers GROUP BY k ORDER BY 1'''"#;
     assert_eq!(
         rows(in_sql),
