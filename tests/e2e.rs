@@ -1,5 +1,10 @@
 //! The real binary on real files: what a person would type, and what must come of it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and has an environment"
+)]
 
 #[path = "e2e/host.rs"]
 mod host;

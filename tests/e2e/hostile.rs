@@ -10,6 +10,7 @@ version = 1
 name = "hostile"
 [job]
 batch = "0s"
+parallelism = 1
 [[source]]
 id = "numbers"
 type = "rows"
@@ -99,7 +100,7 @@ fn every_lie_about_the_result_is_found() {
 #[test]
 fn an_honest_answer_of_the_same_function_is_taken() {
     let job = job("lying", "config = { lie = \"no\" }");
-    job.once(&["--set", "job.parallelism=1"]).fine();
+    job.once(&[]).fine();
     assert_eq!(job.written("out", 1), ["{\"word\":\"a\"}", "{\"word\":\"b\"}"]);
 }
 
