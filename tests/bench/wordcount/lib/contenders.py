@@ -13,6 +13,7 @@ from .setup import HERE, REPO
 
 @dataclass
 class Case:
+    keys: int
     words: int
     inputs: Path
     scratch: Path
@@ -52,53 +53,56 @@ class Sample:
 
 
 def sample(contender, case, check):
-    folder = case.scratch / "run"
+    folder, log = case.scratch / "run", case.scratch / "messages"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    log = case.scratch / "messages"
-    events, seconds, cpu_seconds, peak, fault = measure(contender.command(case, folder, check), log)
+    command = contender.command(case, folder, check)
+    events, seconds, cpu_seconds, peak, fault = measure(command, log)
     if fault:
         fault += ": " + log.read_text(errors="replace")[-2000:]
     rates = [event["words_per_second"] for event in events if "words_per_second" in event]
     rate = rates[0] if rates else case.words / seconds
     checksum = case.checksum(folder / "out") if (folder / "out").exists() else None
-    batch_seconds = sum(event.get("processing_ms", 0) for event in events) / 1000
+    batches = [event for event in events if event.get("event") == "batch"]
+    batch_seconds = sum(event.get("processing_ms", 0) for event in batches) / 1000
     return Sample(seconds, rate, cpu_seconds, peak, fault, checksum, batch_seconds)
 
 
 def ours(case, folder, _check):
     job = (HERE / "job.toml").read_text()
-    for name, path in {"lines": case.inputs / "all/*.txt", "text": REPO / "plugins/text", "out": folder / "out"}.items():
+    for name, path in {
+        "lines": case.inputs / "all/*.txt", "text": REPO / "plugins/text", "out": folder / "out",
+    }.items():
         job = job.replace(f'"<{name}>"', json.dumps(str(path)))
     (folder / "job.toml").write_text(job)
     return [case.host, "run", folder / "job.toml", "--once", "--from", "none", "--format", "json"]
 
 
 def native(hasher, threads):
-    def command(case, folder, _check):
-        return [case.native, "count", case.inputs / "all", folder / "out", hasher, threads]
-    return command
+    return lambda case, folder, _check: [
+        case.native, "count", case.inputs / "all", folder / "out", hasher, threads]
 
 
 def peer(name, script, *options):
-    def command(case, folder, check):
-        words = [case.pythons[name], HERE / "peers" / script, case.inputs, folder, case.words, *options]
-        return words + ["check"] if check else words
-    return command
+    return lambda case, folder, check: [
+        case.pythons[name], HERE / "peers" / script, case.inputs, folder, case.words, case.keys,
+        *options, *["check"] * check]
 
 
-ENGINELESS = "whole process; hash map, no engine"
+RUST = "whole process; hash map, no engine"
 SPARK = "warm batches; streaming, state in memory, its changes to disk each batch"
 FLINK = "marginal; streaming, state in memory, no checkpoint"
 BYTEWAX = "marginal; streaming, state in memory, no recovery"
 
 ALL = {
     "ours": Contender(ours, 2, "whole process; one batch, its counts end with it"),
-    "rust": Contender(native("std", 1), 1, ENGINELESS),
-    "rust-fast-hash": Contender(native("fold", 1), 1, ENGINELESS),
-    "rust-2-threads": Contender(native("std", 2), 2, ENGINELESS),
+    "rust": Contender(native("std", 1), 1, RUST),
+    "rust-fast-hash": Contender(native("fold", 1), 1, RUST),
+    "rust-2-threads": Contender(native("std", 2), 2, RUST),
     "spark": Contender(peer("spark", "spark.py"), 2, SPARK, "spark"),
-    "spark-python": Contender(peer("spark", "spark.py", "python"), 2, SPARK, "spark", 1_000_000),
+    "spark-python": Contender(
+        peer("spark", "spark.py", "python"), 2, SPARK, "spark", 1_000_000),
     "flink": Contender(peer("flink", "flink.py"), 2, FLINK, "flink"),
-    "bytewax": Contender(peer("bytewax", "bytewax_flow.py"), 1, BYTEWAX, "bytewax", 1_000_000),
+    "bytewax": Contender(
+        peer("bytewax", "bytewax_flow.py"), 2, BYTEWAX, "bytewax", 1_000_000),
 }

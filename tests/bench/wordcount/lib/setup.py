@@ -1,4 +1,4 @@
-"""What has to be there before anything is timed: peers, inputs, binaries. All outside the checkout."""
+"""What is there before anything is timed: peers, inputs, binaries, all outside the checkout."""
 
 import os
 import shutil
@@ -10,12 +10,7 @@ HERE = Path(__file__).resolve().parent.parent
 REPO = HERE.parents[2]
 FILES, FEW, SEED = 20, 4, 1
 
-# One environment each: Spark's Python functions need a newer pyarrow than Flink allows.
-PEERS = {
-    "spark": ["pyspark==4.3.0", "pyarrow==21.0.0", "pandas==2.2.3"],
-    "flink": ["apache-flink==2.3.0"],
-    "bytewax": ["bytewax==0.21.1"],
-}
+PEERS = {"spark": "pyspark==4.3.0", "flink": "apache-flink==2.3.0", "bytewax": "bytewax==0.21.1"}
 
 
 def say(text):
@@ -30,16 +25,15 @@ def cache(name):
 
 
 def venv(name):
-    """The Python of a peer's own environment, installed again when its pins change."""
-    folder, pins = cache("peers") / name, "\n".join(PEERS[name])
-    python, installed = folder / "bin/python", folder / "installed.txt"
-    if not installed.exists() or installed.read_text() != pins:
-        say(f"installing {' '.join(PEERS[name])}")
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS[name]], check=True)
-        installed.write_text(pins)
-    return python
+    """The Python of a peer's own environment: they need different versions of the same packages."""
+    folder = cache("peers") / PEERS[name]
+    installed = folder / "installed"
+    if not installed.exists():
+        say(f"installing {PEERS[name]}")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([folder / "bin/pip", "install", "--quiet", PEERS[name]], check=True)
+        installed.touch()
+    return folder / "bin/python"
 
 
 def cargo(crate, target):

@@ -11,8 +11,8 @@ from pyflink.table import EnvironmentSettings, TableEnvironment  # noqa: E402
 table = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
 
 
-def create(name, columns, connector, **options):
-    options = ", ".join(f"'{key}' = '{value}'" for key, value in {"connector": connector, **options}.items())
+def create(name, columns, **options):
+    options = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     table.execute_sql(f"CREATE TABLE `{name}` ({columns}) WITH ({options})")
 
 
@@ -30,9 +30,9 @@ table.get_config().set("parallelism.default", timed.CORES)
 table.get_config().set(mini_batch + "enabled", "true")
 table.get_config().set(mini_batch + "allow-latency", "1 s")
 table.get_config().set(mini_batch + "size", "50000")
-create("all", "line STRING", "filesystem", path=timed.all_files, format="raw")
-create("few", "line STRING", "filesystem", path=timed.few_files, format="raw")
-create("nowhere", "word STRING, n BIGINT", "blackhole")
+create("all", "line STRING", connector="filesystem", path=timed.all_files, format="raw")
+create("few", "line STRING", connector="filesystem", path=timed.few_files, format="raw")
+create("nowhere", "word STRING, n BIGINT", connector="blackhole")
 
 count(timed.few_files, "few")  # warms up the JVM
 timed.marginal(count)
@@ -43,7 +43,7 @@ if "check" in timed.options:
     table.get_config().set(mini_batch + "allow-latency", "10 min")
     table.get_config().set(mini_batch + "size", "1000000000")
     table.get_config().set("execution.checkpointing.interval", "1 min")
-    create("changes", "op STRING, word STRING, n BIGINT", "filesystem",
+    create("changes", "op STRING, word STRING, n BIGINT", connector="filesystem",
            path=f"{timed.scratch}/out", format="json")
     table.execute_sql(f"CREATE TEMPORARY VIEW counts AS {counts('all')}")
     table.execute_sql(

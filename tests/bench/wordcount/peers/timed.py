@@ -4,8 +4,8 @@ import json
 import sys
 import time
 
-# The folder of inputs, a folder for this run, the words in all 20 files, and options of the peer.
-inputs, scratch, words, *options = sys.argv[1:]
+# The folder of inputs, a folder for this run, all words, distinct words, the peer's options.
+inputs, scratch, words, keys, *options = sys.argv[1:]
 FILES, FEW, CORES = 20, 4, "2"
 words_per_file = int(words) / FILES
 all_files, few_files = f"{inputs}/all", f"{inputs}/few"
@@ -20,7 +20,7 @@ def end(words_per_second):
 
 
 def marginal(count):
-    """Times count(few files, "few") and count(all files, "all"): their difference has no start in it."""
+    """Times count(folder, name) of few and of all files: their difference has no start in it."""
     start = time.monotonic()
     count(few_files, "few")
     begin()

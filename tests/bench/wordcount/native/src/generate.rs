@@ -46,7 +46,7 @@ pub fn run(dir: &Path, shape: Shape) -> io::Result<()> {
 fn write_file(dir: &Path, shape: Shape, index: u64, vocabulary: &[Word]) -> io::Result<()> {
     let file = File::create(dir.join(format!("part-{index:03}.txt")))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let mut random = Random(shape.seed ^ (index + 1) << 32);
+    let mut random = Random(shape.seed ^ ((index + 1) << 32));
     let lines = shape.lines * (index + 1) / shape.files - shape.lines * index / shape.files;
     let mut line = Vec::with_capacity(128);
     for _ in 0..lines {
@@ -87,12 +87,12 @@ impl Random {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(limit) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }
 }
