@@ -170,3 +170,14 @@ fn nothing_to_do_says_so() {
     let ran = job.once(&[]).fine();
     assert!(ran.err.contains("there was no new input"), "{}", ran.err);
 }
+
+#[test]
+fn a_file_that_is_not_taken_is_told_once() {
+    let job = Job::new(COUNT).file("in/a.txt", "a b");
+    let pipe = job.path().join("in/pipe.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let ran = job.once(&[]).fine();
+    let told = ran.err.lines().filter(|line| line.contains("pipe.txt` is not taken")).count();
+    assert_eq!(told, 1, "{}", ran.err);
+    assert_eq!(job.written("out", 1).len(), 2);
+}

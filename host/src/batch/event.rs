@@ -33,6 +33,15 @@ pub enum Event {
         /// What happened.
         message: String,
     },
+    /// A file was found that is not taken. Told once.
+    Skipped {
+        /// The source.
+        source: String,
+        /// The file.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// There is no new input, and the job waits or ends.
     Idle {
         /// Whether it ends.

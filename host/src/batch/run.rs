@@ -167,8 +167,15 @@ impl<'a> Runner<'a> {
     }
 
     fn cut_ranges(&self) -> Result<Ranges, BatchError> {
-        let sources = self.start.sources.iter();
-        sources.map(|(id, source)| source.cut().map_err(|error| source_failed(id, error))).collect()
+        let mut ranges = Vec::with_capacity(self.start.sources.len());
+        for (id, source) in &self.start.sources {
+            ranges.push(source.cut().map_err(|error| source_failed(id, error))?);
+            for skipped in source.skipped() {
+                let (source, reason) = (id.to_string(), skipped.reason);
+                self.listener.event(&Event::Skipped { source, path: skipped.path, reason });
+            }
+        }
+        Ok(ranges)
     }
 
     /// Nothing is there. Whether nothing can come either.

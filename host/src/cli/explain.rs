@@ -138,6 +138,10 @@ const TEXTS: &[(&str, &str)] = &[
         "DataFusion can't plan the query. Names that are not in quotes are folded to \
       lower case.",
     ),
+    (
+        "WEIR-PLAN-016",
+        "The id of a [[function]] is its name in queries, and DataFusion has one of that name.",
+    ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),
     (

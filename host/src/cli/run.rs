@@ -225,6 +225,9 @@ impl Screen {
                 self.told_idle.store(false, Ordering::Relaxed);
                 self.note(&batch_line(report));
             }
+            Event::Skipped { source, path, reason } => {
+                self.note(&output::plain(&format!("{source}: `{path}` is not taken: {reason}")));
+            }
             Event::Idle { ends } => {
                 if !ends && !self.told_idle.swap(true, Ordering::Relaxed) {
                     self.note("no new input; waiting");

@@ -13,6 +13,7 @@ use datafusion::prelude::SessionConfig;
 use super::assemble::{Assembly, TapExec};
 use super::bind::SourceExec;
 use super::call::{self, Caller, Loaded};
+use super::mismatch;
 use super::native;
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
@@ -183,7 +184,7 @@ impl Builder<'_> {
             Some(port) => match entry.ports.iter().position(|(name, _)| name == port) {
                 Some(place) => place,
                 None => {
-                    let problem = no_port(input, port, &entry.ports);
+                    let problem = mismatch::no_port(input, port, &entry.ports);
                     self.problems.push(problem);
                     return None;
                 }
@@ -274,7 +275,7 @@ impl Builder<'_> {
         let channel = self.id();
         let plan = match spec {
             NativeSpec::Union => {
-                if let Some(problem) = different(op, &inputs) {
+                if let Some(problem) = mismatch::different(op, &inputs) {
                     self.problems.push(problem);
                     return Ok(false);
                 }
@@ -347,7 +348,7 @@ impl Builder<'_> {
                 Ok(true)
             }
             Err(error) => {
-                self.problems.push(wrong_sql(spec, &error, &tables));
+                self.problems.push(mismatch::wrong_sql(spec, &error, &tables));
                 Ok(false)
             }
         }
@@ -355,6 +356,14 @@ impl Builder<'_> {
 
     fn function(&mut self, function: &FunctionSpec) {
         let spec = &function.call;
+        if sql::is_known_function(function.id.as_str()) {
+            let message = format!("SQL has a function `{}` already", function.id);
+            return self.problems.push(
+                Problem::new("WEIR-PLAN-016", message)
+                    .at(function.span.clone(), "")
+                    .help("give the entry another `id`: that is its name in queries"),
+            );
+        }
         let (plugin, place) = match self.loaded.function(spec) {
             Ok(found) => found,
             Err(problem) => return self.problems.push(problem),
@@ -408,50 +417,4 @@ impl Builder<'_> {
         }
         Ok(JobPlan { sinks, sites: Arc::new(self.sites), config: self.config })
     }
-}
-
-fn no_port(input: &Input, port: &str, ports: &[(String, SchemaRef)]) -> Problem {
-    let names: Vec<&str> = ports.iter().skip(1).map(|(name, _)| name.as_str()).collect();
-    let help = match names.as_slice() {
-        [] => format!("`{}` has one port only: write `from = \"{}\"`", input.node, input.node),
-        names => format!("besides its main port it has: {}", names.join(", ")),
-    };
-    Problem::new("WEIR-PLAN-013", format!("`{}` has no port `{port}`", input.node))
-        .at(input.span.clone(), "")
-        .help(help)
-}
-
-/// Inputs of a union that are not alike.
-fn different(op: &OpSpec, inputs: &[Arc<dyn ExecutionPlan>]) -> Option<Problem> {
-    let first = inputs.first()?.schema();
-    let other = inputs.iter().position(|input| {
-        let schema = input.schema();
-        let alike = |(a, b): (&Arc<arrow::datatypes::Field>, &Arc<arrow::datatypes::Field>)| {
-            a.name() == b.name() && a.data_type() == b.data_type()
-        };
-        schema.fields().len() != first.fields().len()
-            || !schema.fields().iter().zip(first.fields()).all(alike)
-    })?;
-    let (one, two) = (&op.from[0], &op.from[other]);
-    Some(
-        Problem::new("WEIR-PLAN-014", "the inputs of a union have different columns")
-            .at(one.span.clone(), format!("{}: {}", one.node, sql::columns_text(&first)))
-            .at(
-                two.span.clone(),
-                format!("{}: {}", two.node, sql::columns_text(&inputs[other].schema())),
-            )
-            .help("bring them to the same names, types and order with an `sql` op"),
-    )
-}
-
-fn wrong_sql(spec: &SqlSpec, error: &DataFusionError, tables: &[Table]) -> Problem {
-    let known: Vec<String> = tables
-        .iter()
-        .map(|table| format!("{}({})", table.node, sql::columns_text(&table.schema)))
-        .collect();
-    let text = error.strip_backtrace();
-    let text = text.trim_start_matches("Error during planning: ").to_owned();
-    Problem::new("WEIR-PLAN-015", format!("the query can't be planned: {text}"))
-        .at(spec.span.clone(), "")
-        .help(format!("tables: {}", known.join("; ")))
 }

@@ -11,6 +11,7 @@ mod call;
 mod codec;
 mod drive;
 mod error;
+mod mismatch;
 mod native;
 mod print;
 mod session;

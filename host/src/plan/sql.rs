@@ -266,6 +266,15 @@ impl TableProvider for Provider {
     }
 }
 
+/// Whether SQL has a function of this name already.
+pub fn is_known_function(name: &str) -> bool {
+    let state = SessionContext::new().state();
+    let name = name.to_lowercase();
+    state.scalar_functions().contains_key(&name)
+        || state.aggregate_functions().contains_key(&name)
+        || state.window_functions().contains_key(&name)
+}
+
 /// The names of tables that a query reads, as far as it can be parsed.
 pub fn tables_of(sql: &str) -> Result<Vec<String>> {
     let context = SessionContext::new();
