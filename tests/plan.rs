@@ -16,10 +16,10 @@ use weir_host::clock::Micros;
 use weir_host::id::{BatchId, JobName, NodeId};
 use weir_host::job::Job;
 use weir_host::plan::{
-    self, BatchNow, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded, ReceiverError, Resources,
-    RowsOut, Settings,
+    self, Aside, BatchNow, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded, ReceiverError,
+    Resources, RowsOut, Settings,
 };
-use weir_host::plugin::Wall;
+use weir_host::plugin::{Compiler, Wall};
 use weir_host::source::{self, Source, SourceRange};
 
 const SOURCE: &str = r#"
@@ -77,7 +77,7 @@ fn open(op: &str) -> Opened {
     let sink = "[[sink]]\nid = \"out\"\ntype = \"console\"\n";
     let text = format!("{SOURCE}\n[[op]]\nid = \"it\"\n{op}\n{sink}");
     let (job, _) = Job::parse(text.as_bytes(), "job.toml", root(), &[], &[]).unwrap();
-    let wall = Wall::new().unwrap();
+    let wall = Wall::new(Compiler::Here).unwrap();
     let loaded = Loaded::load(&job, &wall, None, &|_| {}).unwrap();
     let source = Arc::from(source::open(&job.sources[0], &job.folder).unwrap());
     Opened { job, loaded, source, _wall: wall }
@@ -101,6 +101,7 @@ impl Opened {
             time: Micros(0),
             interrupt: Interrupt::default(),
             log: Arc::new(|_| {}),
+            aside: Aside::nowhere(),
         };
         let bound = plan.bind(bindings, now, resources).unwrap();
         let collected = Arc::new(Collected::default());

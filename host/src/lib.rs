@@ -27,4 +27,6 @@ pub mod clock;
 
 pub mod id;
 
+pub mod row_error;
+
 pub mod types;

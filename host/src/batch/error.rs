@@ -41,6 +41,12 @@ pub enum BatchError {
     /// The stop did not wait for the batch to end.
     #[error("batch {0} was given up, because the job had to stop at once")]
     GivenUp(BatchId),
+    /// Rows run out of time or memory in other places each time the batch is run.
+    #[error(
+        "batch {0} was given up: each time it is run, other rows run out of time or memory, so it \
+         is not known which of them to leave out"
+    )]
+    Unsettled(BatchId),
     /// The machine refuses threads or files that the job needs.
     #[error("the job can't run: {0}")]
     Machine(String),

@@ -70,6 +70,10 @@ pub struct BatchReport {
     pub ops: Vec<OpReport>,
     /// What the sinks wrote.
     pub sinks: Vec<SinkReport>,
+    /// Rows that were left out, by the entry that could not take them.
+    pub refused: Vec<RefusedReport>,
+    /// How often the batch was run again, because rows ran out of time or memory.
+    pub reruns: u32,
     /// Counters of user code, as `op.name`.
     pub counters: BTreeMap<String, u64>,
     /// Gauges of user code, as `op.name`.
@@ -93,6 +97,19 @@ pub struct OpReport {
     pub instances: u64,
     /// The most memory of one instance, in bytes.
     pub guest_memory_max: u64,
+}
+
+/// Rows that one entry could not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedReport {
+    /// The source or op.
+    pub at: String,
+    /// Rows that were only left out.
+    pub skipped: u64,
+    /// Rows that were put aside.
+    pub dead_letters: u64,
+    /// Why the first of them could not be taken.
+    pub first: String,
 }
 
 /// What one sink wrote in a batch.
@@ -142,6 +159,8 @@ impl BatchReport {
             phases_ms: BTreeMap::new(),
             ops: Vec::new(),
             sinks: Vec::new(),
+            refused: Vec::new(),
+            reruns: 0,
             counters: BTreeMap::new(),
             gauges: BTreeMap::new(),
         }

@@ -4,14 +4,17 @@
 //! takes each offered range once; nothing is visible before the whole batch succeeded.
 //! Not here: formats, user code, and what a person sees of it (`cli`).
 
+mod deliver;
 mod error;
 mod event;
+mod letters;
 mod run;
 mod stop;
 mod trigger;
 
 pub use error::BatchError;
-pub use event::{BatchReport, Event, OpReport, SinkReport, Totals};
+pub use event::{BatchReport, Event, OpReport, RefusedReport, SinkReport, Totals};
+pub use letters::DeadLetters;
 pub use run::{Listener, Runner, Start};
 pub use stop::Stop;
 pub use trigger::{Mode, Trigger};

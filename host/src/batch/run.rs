@@ -4,21 +4,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::deliver::{Delivery, Stage};
 use super::error::BatchError;
 use super::event::{BatchReport, Event, OpReport, SinkReport, Totals};
+use super::letters::{BatchLetters, DeadLetters};
 use super::stop::Stop;
 use super::trigger::{Mode, Trigger};
 use crate::clock::{self, Micros, Stopwatch};
 use crate::id::{BatchId, JobName, NodeId, SinkId};
 use crate::job::JobError;
 use crate::plan::{
-    BatchNow, Bindings, Bound, Deliver, JobPlan, LogSink, Progress, ReceiverError, Resources,
-    RowsOut, Usage,
+    Aside, BatchNow, Bindings, Bound, Deliver, Exclusions, JobPlan, LogSink, Places, Progress,
+    Resources, Usage, origin_of,
 };
-use crate::sink::{BatchMark, PartWriter, Prepared, Sink, Staging};
+use crate::row_error::Letters;
+use crate::sink::{BatchMark, Prepared, Sink};
 use crate::source::{Source, SourceRange};
 
 /// What a job starts with.
@@ -41,6 +43,8 @@ pub struct Start {
     pub stop: Stop,
     /// Lines of functions.
     pub log: LogSink,
+    /// Where rows go that are put aside.
+    pub dead_letters: DeadLetters,
 }
 
 /// Hears what happens; also gets a batch's progress when it begins to run.
@@ -62,6 +66,17 @@ pub struct Runner<'a> {
     listener: &'a dyn Listener,
     last_time: Micros,
     usage: HashMap<String, Usage>,
+}
+
+/// A batch whose rows run out of time or memory in other places each time is given up after so many
+/// runs more.
+const RERUNS_MAX: u32 = 4;
+
+/// What a run of the plan leaves.
+struct Ran {
+    staged: Vec<Arc<Stage>>,
+    letters: Arc<BatchLetters>,
+    progress: Arc<Progress>,
 }
 
 /// The ranges of one batch, one for each source.
@@ -127,22 +142,46 @@ impl<'a> Runner<'a> {
             batch,
             time,
         };
-        let bound = self.bind(plan, &mark, ranges)?;
-        let staged = self.begin(plan, &mark)?;
-        lap(&mut report, "bind", &mut step);
-        let bytes = ranges.iter().map(SourceRange::bytes).sum();
-        self.listener.progress(batch, bytes, bound.progress());
-        self.run_plan(plan, &bound, &staged, batch)?;
-        lap(&mut report, "run", &mut step);
-        let prepared = self.prepare(staged, batch)?;
+        let ran = self.run_until_settled(plan, &mark, ranges, (&mut report, &mut step))?;
+        let letters = ran.letters.prepare().map_err(|error| letters_failed(batch, error))?;
+        let prepared = self.prepare(ran.staged, batch)?;
         lap(&mut report, "prepare", &mut step);
+        report.refused = letters.commit().map_err(|error| letters_failed(batch, error))?;
         report.sinks = self.commit(prepared, batch)?;
         lap(&mut report, "commit", &mut step);
         self.acknowledge(ranges);
         report.processing_ms = millis(took.elapsed());
-        (report.rows_in, report.bytes_in) = (bound.progress().rows(), bound.progress().bytes());
+        (report.rows_in, report.bytes_in) = (ran.progress.rows(), ran.progress.bytes());
         self.count(plan, &mut report);
         Ok(report)
+    }
+
+    /// Runs the plan; once more, without them, if rows ran out of time or memory.
+    fn run_until_settled(
+        &self,
+        plan: &JobPlan,
+        mark: &BatchMark,
+        ranges: &Ranges,
+        (report, step): (&mut BatchReport, &mut Stopwatch),
+    ) -> Result<Ran, BatchError> {
+        let mut known = Exclusions::new();
+        while report.reruns <= RERUNS_MAX {
+            let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
+            let aside = self.aside(&letters, ranges, known);
+            let bound = self.bind(plan, mark, ranges, aside.clone())?;
+            let staged = self.begin(plan, mark)?;
+            lap(report, "bind", step);
+            let bytes = ranges.iter().map(SourceRange::bytes).sum();
+            self.listener.progress(mark.batch, bytes, bound.progress());
+            self.run_plan(plan, &bound, &staged, mark.batch)?;
+            lap(report, "run", step);
+            let Some(found) = aside.found() else {
+                return Ok(Ran { staged, letters, progress: Arc::clone(bound.progress()) });
+            };
+            known = found;
+            report.reruns += 1;
+        }
+        Err(BatchError::Unsettled(mark.batch))
     }
 
     /// The wall clock, but never backwards.
@@ -196,7 +235,25 @@ impl<'a> Runner<'a> {
         Ok(schemas)
     }
 
-    fn bind(&self, plan: &JobPlan, mark: &BatchMark, ranges: &Ranges) -> Result<Bound, BatchError> {
+    /// What is done with rows that can't be taken; `known` are those that are left out beforehand.
+    fn aside(&self, letters: &Arc<BatchLetters>, ranges: &Ranges, known: Exclusions) -> Aside {
+        let sources = self.start.sources.iter().map(|(_, source)| Arc::clone(source));
+        let read: Vec<_> = sources.zip(ranges.iter().cloned()).collect();
+        let places: Places = Arc::new(move |origin| {
+            let (number, within) = origin_of(origin);
+            read.get(number).map_or(String::new(), |(source, range)| source.place(range, within))
+        });
+        let letters: Arc<dyn Letters> = Arc::<BatchLetters>::clone(letters);
+        Aside::new(letters, places, self.start.dead_letters.show_rows, known)
+    }
+
+    fn bind(
+        &self,
+        plan: &JobPlan,
+        mark: &BatchMark,
+        ranges: &Ranges,
+        aside: Aside,
+    ) -> Result<Bound, BatchError> {
         let mut bindings = Bindings::default();
         for ((id, source), range) in self.start.sources.iter().zip(ranges) {
             bindings.bind(id.clone(), Arc::clone(source), range.clone());
@@ -207,6 +264,7 @@ impl<'a> Runner<'a> {
             time: mark.time,
             interrupt: self.start.stop.interrupt().clone(),
             log: Arc::clone(&self.start.log),
+            aside,
         };
         plan.bind(bindings, now, self.resources)
             .map_err(|error| BatchError::Machine(error.strip_backtrace()))
@@ -319,35 +377,10 @@ fn source_failed(id: &NodeId, error: crate::source::SourceError) -> BatchError {
     BatchError::Source { id: id.to_string(), error: Box::new(error) }
 }
 
+fn letters_failed(batch: BatchId, error: crate::sink::SinkError) -> BatchError {
+    BatchError::Sink { id: "dead_letters".to_owned(), batch, error: Box::new(error) }
+}
+
 fn sink_failed(id: &SinkId, batch: BatchId, error: crate::sink::SinkError) -> BatchError {
     BatchError::Sink { id: id.to_string(), batch, error: Box::new(error) }
-}
-
-/// The output of one sink while lanes write to it.
-struct Stage(Box<dyn Staging>);
-
-/// Hands each partition of each sink its writer.
-struct Delivery(Vec<Arc<Stage>>);
-
-impl Deliver for Delivery {
-    fn open(&self, sink: usize, partition: usize) -> Result<Box<dyn RowsOut>, ReceiverError> {
-        let part = self.0[sink].0.part(partition).map_err(shared)?;
-        Ok(Box::new(Part(part)))
-    }
-}
-
-struct Part(Box<dyn PartWriter>);
-
-fn shared(error: crate::sink::SinkError) -> ReceiverError {
-    Arc::new(error)
-}
-
-impl RowsOut for Part {
-    fn take(&mut self, rows: &RecordBatch) -> Result<(), ReceiverError> {
-        self.0.write(rows).map_err(shared)
-    }
-
-    fn close(self: Box<Self>) -> Result<(), ReceiverError> {
-        self.0.close().map(|_| ()).map_err(shared)
-    }
 }

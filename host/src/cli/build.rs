@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{Format, exit, open, output};
+use crate::job::Limits;
 use crate::plugin::fetch;
 use crate::plugin::{Compiled, Plugin};
 
@@ -38,7 +39,7 @@ fn built(args: &BuildArgs) -> Result<String, Failure> {
     let name = args.folder.display().to_string();
     let fetched = fetch::fetch(&args.folder, &name, &|line| output::note(line))?;
     let (wall, cache) = open::wall()?;
-    let plugin = Plugin::load(&wall, &fetched, cache.as_ref())?;
+    let plugin = Plugin::load(&wall, &fetched, cache.as_ref(), &Limits::default())?;
     let path = match &args.output {
         None => fetched.path.clone(),
         Some(path) => {

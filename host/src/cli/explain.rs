@@ -82,6 +82,13 @@ const TEXTS: &[(&str, &str)] = &[
       machine.",
     ),
     (
+        "WEIR-PLUGIN-009",
+        "The component can't be compiled: it is damaged, it needs WebAssembly features that are \
+         switched off, or compiling takes more time or memory than `limits.compile_time` (120 s \
+         of processor time) and `limits.compile_memory` (2 GiB) allow. It is done in a \
+         process of its own, so that nothing else is harmed.",
+    ),
+    (
         "WEIR-PLUGIN-020",
         "The function trapped: it panicked, divided by zero, or ran into something \
       impossible. Its standard error, which has a panic's message, and the frames of the component \
@@ -108,6 +115,19 @@ const TEXTS: &[(&str, &str)] = &[
     ("WEIR-PLUGIN-026", "The function says that it can't take the chunk. The message is its own."),
     ("WEIR-PLUGIN-027", "The function rejected a row, and the policy of the op is to fail."),
     ("WEIR-PLUGIN-028", "The call was ended because its batch was given up."),
+    (
+        "WEIR-PLUGIN-029",
+        "The function failed on more than 16 rows of a batch, or finding them took longer than \
+         30 seconds. With `on_error` \"skip\" or \"dead-letter\" a chunk on which a call fails is \
+         halved until the rows that it fails on stand alone; a function that fails on so many is \
+         broken. Rows that a function rejects itself are not counted here.",
+    ),
+    (
+        "WEIR-PLUGIN-030",
+        "A dead letter could not be written to the folder under `[dead_letters]`. The batch fails \
+         rather than lose it.",
+    ),
+    ("WEIR-PLUGIN-031", "The tables of an instance want more elements than `limits.elements`."),
     ("WEIR-PLAN-001", "A plugin that an entry names was not loaded."),
     (
         "WEIR-PLAN-002",
@@ -158,6 +178,12 @@ const TEXTS: &[(&str, &str)] = &[
         "WEIR-RUN-010",
         "A second signal, or the end of `grace`, stopped the job in the middle of a \
       batch. Nothing of the batch is visible.",
+    ),
+    (
+        "WEIR-RUN-012",
+        "Rows on which a function runs out of time or memory are written down, and the batch is \
+         run again without them, so that every run of it gives the same rows. Here each run found \
+         other rows. Raise `limits` of the op, or find out what makes the function slow.",
     ),
     ("WEIR-RUN-011", "The machine refused a thread, a file or memory that the job needs."),
 ];

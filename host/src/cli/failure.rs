@@ -161,15 +161,14 @@ fn called(other: &mut Other, place: &CallPlace, failure: &CallFailure) {
         other.context.push(("batch", place.batch.to_string()));
         other.context.push(("partition", place.partition.to_string()));
     }
-    let (stderr, backtrace, row) = match failure {
-        CallFailure::Trap { stderr, backtrace, .. } => (stderr.as_str(), backtrace.as_slice(), ""),
-        CallFailure::Memory { stderr, .. } => (stderr.as_str(), &[][..], ""),
-        CallFailure::Row { content, .. } => ("", &[][..], content.as_str()),
-        _ => ("", &[][..], ""),
+    let (stderr, backtrace) = match failure {
+        CallFailure::Trap { stderr, backtrace, .. } => (stderr.as_str(), backtrace.as_slice()),
+        CallFailure::Memory { stderr, .. } => (stderr.as_str(), &[][..]),
+        _ => ("", &[][..]),
     };
-    if !row.is_empty() {
-        other.context.push(("row", row.to_owned()));
-    }
+    let row = place.row.clone().unwrap_or_default();
+    other.context.extend(row.origin.map(|origin| ("read from", origin)));
+    other.context.extend(row.content.map(|content| ("row", content)));
     if !stderr.is_empty() {
         other.details.push(("stderr", stderr.to_owned()));
     }
@@ -201,6 +200,11 @@ impl From<BatchError> for Failure {
                 "WEIR-RUN-010",
                 message,
                 Some("nothing of it is visible; the next run takes its input again".to_owned()),
+            ),
+            BatchError::Unsettled(_) => plain(
+                "WEIR-RUN-012",
+                message,
+                Some("raise `limits` of the op, or mend the function".to_owned()),
             ),
             BatchError::Machine(_) => plain("WEIR-RUN-011", message, None),
         })

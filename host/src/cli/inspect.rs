@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{Format, exit, open, output};
+use crate::job::Limits;
 use crate::plugin::fetch;
 use crate::plugin::{Function, Plugin};
 use crate::types;
@@ -26,7 +27,7 @@ pub fn inspect(args: &InspectArgs) -> u8 {
         let name = args.plugin.display().to_string();
         let fetched = fetch::fetch(&args.plugin, &name, &|line| output::note(line))?;
         let (wall, cache) = open::wall()?;
-        Ok(Plugin::load(&wall, &fetched, cache.as_ref())?)
+        Ok(Plugin::load(&wall, &fetched, cache.as_ref(), &Limits::default())?)
     };
     match loaded() {
         Ok(plugin) => {

@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plugin::{COMPILE_ARGUMENT, compile_child};
+
 /// Runs stream jobs whose operators are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(name = "host", version, about, disable_help_subcommand = true)]
@@ -83,6 +85,12 @@ pub mod exit {
 
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == COMPILE_ARGUMENT) {
+        let arguments: Vec<String> =
+            arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+        return ExitCode::from(compile_child(&arguments));
+    }
     let cli = Cli::parse();
     let code = match cli.command {
         Command::Run(args) => run::run(&args),

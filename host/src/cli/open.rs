@@ -12,7 +12,7 @@ use crate::id::NodeId;
 use crate::job::{Job, JobError};
 use crate::plan::{self, JobPlan, Loaded, Settings};
 use crate::plugin::build::cache_folder;
-use crate::plugin::{Cache, Wall};
+use crate::plugin::{Cache, Compiler, Wall};
 use crate::source::{self, Source};
 
 /// The engine, and the cache if it can be used.
@@ -24,7 +24,15 @@ pub fn wall() -> Result<(Wall, Option<Cache>), Failure> {
             None
         }
     };
-    Ok((Wall::new()?, cache))
+    // The program's own file, whatever has become of its name since.
+    let program = PathBuf::from("/proc/self/exe");
+    let compiler = match program.exists() {
+        true => Compiler::Child(program),
+        false => Compiler::Child(std::env::current_exe().map_err(|error| {
+            Failure::new("WEIR-RUN-011", format!("the host can't find its own file: {error}"))
+        })?),
+    };
+    Ok((Wall::new(compiler)?, cache))
 }
 
 /// Reads and checks a job file.

@@ -12,7 +12,9 @@ use signal_hook::iterator::Signals;
 use super::failure::Failure;
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
-use crate::batch::{BatchReport, Event, Listener, Mode, Runner, Start, Stop};
+use crate::batch::{
+    BatchReport, DeadLetters, Event, Listener, Mode, RefusedReport, Runner, Start, Stop,
+};
 use crate::clock;
 use crate::id::BatchId;
 use crate::job::Job;
@@ -98,6 +100,9 @@ fn start(
         "{:016x}",
         clock::seed(job.name.as_str(), "", clock::now().0 as u64, std::process::id())
     );
+    let letters = sink::open_dead_letters(&job.dead_letters, &job.folder, &run)
+        .map_err(|error| Failure::new(error.code(), format!("dead_letters: {error}")))?;
+    let dead_letters = DeadLetters { sink: letters, show_rows: job.dead_letters.row };
     Ok(Start {
         job: job.name.clone(),
         run: run.into(),
@@ -108,6 +113,7 @@ fn start(
         parallelism: open::parallelism(job),
         stop: stop.clone(),
         log: screen.log(),
+        dead_letters,
     })
 }
 
@@ -224,6 +230,9 @@ impl Screen {
                 self.clear();
                 self.told_idle.store(false, Ordering::Relaxed);
                 self.note(&batch_line(report));
+                for refused in &report.refused {
+                    self.note(&output::plain(&refused_line(refused)));
+                }
             }
             Event::Skipped { source, path, reason } => {
                 self.note(&output::plain(&format!("{source}: `{path}` is not taken: {reason}")));
@@ -265,6 +274,20 @@ fn batch_line(report: &BatchReport) -> String {
         report.processing_ms,
         output::grouped(rate),
     )
+}
+
+/// One line for an entry that left rows out.
+fn refused_line(refused: &RefusedReport) -> String {
+    let kinds = [(refused.skipped, "skipped"), (refused.dead_letters, "put aside")];
+    let counts: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| {
+            let rows = if *count == 1 { "row" } else { "rows" };
+            format!("{} {rows} {what}", output::grouped(*count))
+        })
+        .collect();
+    format!("  {}: {}; first: {}", refused.at, counts.join(", "), refused.first)
 }
 
 impl Listener for Arc<Screen> {

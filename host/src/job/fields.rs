@@ -3,43 +3,30 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use super::later;
 use super::problem::{Problem, Span};
+use super::units::{self, Time};
 use super::value::{Node, Table, Value};
 
-/// Settings that later versions of Weir have.
-const LATER: [(&str, &str); 17] = [
-    ("checkpoint", "every run starts anew until there are checkpoints"),
-    ("backpressure", "limit the input with `files_per_batch`"),
-    ("max_rate", "limit the input with `files_per_batch`"),
-    ("on_error", "a row that a function rejects stops the job"),
-    ("allow", "functions have no rights to files, environment or network"),
-    ("window", "aggregate within the batch"),
-    ("timeout", "there is no state over batches yet"),
-    ("event_time", "there are no event-time windows yet"),
-    ("test", "test the function with its language's own test runner"),
-    ("vars", "write the values where they are used, or use `--set`"),
-    ("watch", "restart the job to take a new version of a plugin"),
-    ("delivery", "the file sink writes each batch once, the console at least once"),
-    ("stop", "`grace` under [job] says how long a stop may take"),
-    ("was", "there is no state that a new name would have to find"),
-    ("remember", "batches are not kept"),
-    ("state", "there is no state over batches yet"),
-    ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
-];
+/// The problems of a job, while it is read.
+pub type Problems = RefCell<Vec<Problem>>;
+
+/// Texts with the place of each, and the place of all.
+type Texts = (Vec<(String, Span)>, Span);
 
 /// The settings of one table.
 pub struct Fields<'a> {
     table: &'a Table,
     /// Where the entry stands, for settings that are missing.
     pub span: Span,
-    taken: RefCell<Vec<&'static str>>,
-    problems: &'a RefCell<Vec<Problem>>,
+    known: RefCell<Vec<&'static str>>,
+    problems: &'a Problems,
 }
 
 impl<'a> Fields<'a> {
     /// The settings of a table.
-    pub fn new(table: &'a Table, span: Span, problems: &'a RefCell<Vec<Problem>>) -> Self {
-        Self { table, span, taken: RefCell::default(), problems }
+    pub fn new(table: &'a Table, span: Span, problems: &'a Problems) -> Self {
+        Self { table, span, known: RefCell::default(), problems }
     }
 
     /// Adds a problem.
@@ -49,13 +36,17 @@ impl<'a> Fields<'a> {
 
     /// A setting as it is.
     pub fn take(&self, name: &'static str) -> Option<&'a Node> {
-        self.taken.borrow_mut().push(name);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&name) {
+            known.push(name);
+        }
         self.table.get(name)
     }
 
-    fn wrong(&self, name: &str, node: &Node, expected: &str) {
+    /// A value of the wrong type.
+    pub fn wrong(&self, name: &str, node: &Node, expected: &str) {
         let message = format!("`{name}` is {}, expected {expected}", node.value.kind());
-        self.problem(Problem::new("WEIR-JOB-005", message).at(node.span.clone(), expected));
+        self.problem(Problem::new("WEIR-JOB-005", message).at(node.span.clone(), ""));
     }
 
     /// A value that makes no sense.
@@ -66,29 +57,49 @@ impl<'a> Fields<'a> {
     /// Says that a setting must be there.
     pub fn missing(&self, name: &str, help: &str) {
         let message = format!("`{name}` is missing");
-        self.problem(Problem::new("WEIR-JOB-004", message).at(self.span.clone(), "").help(help));
+        let problem = Problem::new("WEIR-JOB-004", message).help(help);
+        // The top of the file is no place to point at.
+        self.problem(match self.span.is_empty() {
+            true => problem,
+            false => problem.at(self.span.clone(), "of this entry"),
+        });
     }
 
     /// A text.
     pub fn text(&self, name: &'static str) -> Option<(String, Span)> {
+        self.text_like(name, "text in quotes")
+    }
+
+    fn text_like(&self, name: &'static str, expected: &str) -> Option<(String, Span)> {
         let node = self.take(name)?;
         match &node.value {
             Value::Text(text) => Some((text.clone(), node.span.clone())),
             _ => {
-                self.wrong(name, node, "text in quotes");
+                self.wrong(name, node, expected);
                 None
             }
         }
     }
 
-    /// A text that must be there.
+    /// A text with something in it: an empty one, or one with a zero byte, is a problem.
+    pub fn filled(&self, name: &'static str, help: &str) -> Option<(String, Span)> {
+        let (text, span) = self.text(name)?;
+        let why = match text.trim() {
+            "" => "is empty",
+            _ if text.contains('\0') => "has a zero byte",
+            _ => return Some((text, span)),
+        };
+        self.senseless(&span, format!("`{name}` {why}"), help);
+        None
+    }
+
+    /// A text with something in it that must be there.
     pub fn needed(&self, name: &'static str, help: &str) -> Option<(String, Span)> {
-        if self.table.get(name).is_none() {
-            self.taken.borrow_mut().push(name);
+        if self.take(name).is_none() {
             self.missing(name, help);
             return None;
         }
-        self.text(name)
+        self.filled(name, help)
     }
 
     /// One of several words.
@@ -96,14 +107,28 @@ impl<'a> Fields<'a> {
         let (text, span) = self.text(name)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
+            if let Some(problem) = later::value(name, &text, &span) {
+                self.problem(problem);
+                return None;
+            }
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let help = match near(&text, &known) {
                 Some(near) => format!("did you mean \"{near}\"? known: {}", known.join(", ")),
                 None => format!("known: {}", known.join(", ")),
             };
-            self.senseless(&span, format!("`{name}` can't be \"{text}\""), &help);
+            self.senseless(&span, format!("`{name}` can't be \"{}\"", brief(&text)), &help);
         }
         found
+    }
+
+    /// One of several words that must be there.
+    pub fn needed_word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        if self.take(name).is_none() {
+            let ways: Vec<String> =
+                words.iter().map(|(word, _)| format!("`{name} = \"{word}\"`")).collect();
+            self.missing(name, &ways.join(" or "));
+        }
+        self.word(name, words)
     }
 
     /// A whole number within bounds.
@@ -113,7 +138,11 @@ impl<'a> Fields<'a> {
             Value::Int(number) if (least..=most).contains(number) => Some(*number),
             Value::Int(number) => {
                 let message = format!("`{name}` can't be {number}");
-                self.senseless(&node.span, message, &format!("from {least} to {most}"));
+                let help = match most {
+                    i64::MAX => format!("at least {least}"),
+                    _ => format!("from {least} to {most}"),
+                };
+                self.senseless(&node.span, message, &help);
                 None
             }
             _ => {
@@ -125,17 +154,25 @@ impl<'a> Fields<'a> {
 
     /// A length of time within bounds.
     pub fn time(&self, name: &'static str, least: Duration, most: Duration) -> Option<Duration> {
-        let (text, span) = self.text(name)?;
-        match duration(&text) {
-            Some(time) if time >= least && time <= most => Some(time),
-            Some(_) => {
-                let message = format!("`{name}` can't be \"{text}\"");
-                self.senseless(&span, message, &format!("from {least:?} to {most:?}"));
+        let (text, span) = self.text_like(name, "a length of time such as \"5s\"")?;
+        let shown = brief(&text);
+        match units::time(&text) {
+            Some(Time::Length(time)) if time >= least && time <= most => Some(time),
+            Some(Time::Length(_)) => {
+                let (least, most) = (units::shown_time(least), units::shown_time(most));
+                let message = format!("`{name}` can't be \"{shown}\"");
+                self.senseless(&span, message, &format!("from {least} to {most}"));
+                None
+            }
+            Some(Time::Negative) => {
+                let message = format!("`{name}` can't be negative: \"{shown}\"");
+                self.senseless(&span, message, "such as \"500ms\", \"2s\" or \"0s\"");
                 None
             }
             None => {
-                let message = format!("`{name}` is not a length of time: \"{text}\"");
-                self.senseless(&span, message, "such as \"500ms\", \"2s\", \"1m 30s\" or \"0s\"");
+                let message = format!("`{name}` is not a length of time: \"{shown}\"");
+                let help = "such as \"500ms\", \"2s\", \"1m 30s\" or \"0s\"; a day is \"24h\"";
+                self.senseless(&span, message, help);
                 None
             }
         }
@@ -144,37 +181,37 @@ impl<'a> Fields<'a> {
     /// A number of bytes within bounds.
     pub fn bytes(&self, name: &'static str, least: u64, most: u64) -> Option<u64> {
         let node = self.take(name)?;
-        let bytes = match &node.value {
-            Value::Int(number) => u64::try_from(*number).ok(),
-            Value::Text(text) => size(text),
+        let (bytes, shown) = match &node.value {
+            Value::Int(number) => (u64::try_from(*number).ok(), number.to_string()),
+            Value::Text(text) => (units::size(text), format!("\"{}\"", brief(text))),
             _ => {
                 self.wrong(name, node, "a size such as \"64MiB\"");
                 return None;
             }
         };
-        match bytes {
-            Some(bytes) if (least..=most).contains(&bytes) => Some(bytes),
+        let (message, help) = match bytes {
+            Some(bytes) if (least..=most).contains(&bytes) => return Some(bytes),
             Some(_) => {
-                let help = format!("from {} to {}", shown(least), shown(most));
-                self.senseless(&node.span, format!("`{name}` is out of bounds"), &help);
-                None
+                let (least, most) = (units::shown_size(least), units::shown_size(most));
+                (format!("`{name}` can't be {shown}"), format!("from {least} to {most}"))
             }
-            None => {
-                let help = "such as \"64MiB\", \"1 GiB\" or a number of bytes";
-                self.senseless(&node.span, format!("`{name}` is not a size"), help);
-                None
-            }
-        }
+            None => (
+                format!("`{name}` is not a size: {shown}"),
+                "such as \"64MiB\", \"1 GiB\", \"5MB\" or a number of bytes".to_owned(),
+            ),
+        };
+        self.senseless(&node.span, message, &help);
+        None
     }
 
-    /// A list of texts, or one text.
-    pub fn texts(&self, name: &'static str) -> Option<(Vec<(String, Span)>, Span)> {
+    /// A list of texts, or one text; none if one of them is something else.
+    pub fn texts(&self, name: &'static str) -> Option<Texts> {
         let node = self.take(name)?;
         let items = match &node.value {
             Value::Text(_) => std::slice::from_ref(node),
             Value::List(items) => items.as_slice(),
             _ => {
-                self.wrong(name, node, "a list of texts");
+                self.wrong(name, node, "text in quotes, or a list of it");
                 return None;
             }
         };
@@ -182,10 +219,32 @@ impl<'a> Fields<'a> {
         for item in items {
             match &item.value {
                 Value::Text(text) => texts.push((text.clone(), item.span.clone())),
-                _ => self.wrong(name, item, "text in quotes"),
+                _ => {
+                    let message = format!("`{name}` has {} in it", item.value.kind());
+                    let problem = Problem::new("WEIR-JOB-005", message);
+                    self.problem(problem.at(item.span.clone(), "").help("each is text in quotes"));
+                }
             }
         }
-        Some((texts, node.span.clone()))
+        (texts.len() == items.len()).then(|| (texts, node.span.clone()))
+    }
+
+    /// Names of columns, each once.
+    pub fn columns(&self, name: &'static str) -> Option<(Vec<String>, Span)> {
+        let (texts, span) = self.texts(name)?;
+        let mut names: Vec<String> = Vec::with_capacity(texts.len());
+        for (text, place) in texts {
+            if text.is_empty() || names.contains(&text) {
+                let message = match text.is_empty() {
+                    true => format!("`{name}` has an empty name in it"),
+                    false => format!("`{name}` has `{}` twice", brief(&text)),
+                };
+                self.senseless(&place, message, "each is the name of a column, once");
+            } else {
+                names.push(text);
+            }
+        }
+        Some((names, span))
     }
 
     /// A table.
@@ -206,7 +265,7 @@ impl<'a> Fields<'a> {
         let items = match &node.value {
             Value::List(items) => items.as_slice(),
             _ => {
-                self.wrong(name, node, &format!("[[{name}]]"));
+                self.wrong(name, node, &format!("a list of tables, each under [[{name}]]"));
                 return Vec::new();
             }
         };
@@ -222,90 +281,55 @@ impl<'a> Fields<'a> {
 
     /// Everything was asked for: what is left is not known.
     pub fn finish(self) {
-        let taken = self.taken.borrow();
+        self.finish_as("", &[]);
+    }
+
+    /// Everything was asked for. `others` exist, but not for `what` this is.
+    pub fn finish_as(self, what: &str, others: &[&str]) {
+        let known = self.known.borrow();
         for (name, span, _) in &self.table.entries {
-            if taken.contains(&name.as_str()) {
+            if known.contains(&name.as_str()) {
                 continue;
             }
-            let later = LATER.iter().find(|(later, _)| later == name);
-            let problem = match later {
-                Some((_, instead)) => {
-                    let message = format!("`{name}` is not available in this version");
-                    Problem::new("WEIR-JOB-007", message).help(format!("remove it; {instead}"))
-                }
-                None => {
-                    let problem =
-                        Problem::new("WEIR-JOB-003", format!("there is no setting `{name}` here"));
-                    let list = format!("settings here: {}", taken.join(", "));
-                    match near(name, &taken) {
-                        Some(near) => problem.help(format!("did you mean `{near}`? {list}")),
-                        None => problem.help(list),
-                    }
-                }
+            let problem = if others.contains(&name.as_str()) {
+                Problem::new("WEIR-JOB-003", format!("{what} has no `{name}`"))
+                    .at(span.clone(), "")
+                    .help(format!("settings here: {}", known.join(", ")))
+            } else {
+                later::setting(name, span).unwrap_or_else(|| unknown(name, span, &known))
             };
-            self.problems.borrow_mut().push(problem.at(span.clone(), ""));
+            self.problem(problem);
         }
     }
+}
+
+fn unknown(name: &str, span: &Span, known: &[&str]) -> Problem {
+    let list = format!("settings here: {}", known.join(", "));
+    let help = match near(name, known) {
+        Some(near) => format!("did you mean `{near}`? {list}"),
+        None => list,
+    };
+    let message = format!("there is no setting `{}` here", brief(name));
+    Problem::new("WEIR-JOB-003", message).at(span.clone(), "").help(help)
 }
 
 /// The word that is most like another one, if one is.
 pub fn near<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
-    let scored = words.iter().map(|word| (strsim::jaro_winkler(text, word), *word));
+    // The comparison is quadratic, and no word of ours is long.
+    let text: String = text.chars().take(80).collect();
+    let scored = words.iter().map(|word| (strsim::jaro_winkler(&text, word), *word));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
     best.filter(|(score, _)| *score > 0.75).map(|(_, word)| word)
 }
 
-fn duration(text: &str) -> Option<Duration> {
-    let span: jiff::SignedDuration = text.parse().ok()?;
-    Duration::try_from(span).ok()
-}
-
-/// Units of sizes.
-const UNITS: [(&str, u64); 8] = [
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("kB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("B", 1),
-];
-
-fn size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
-        .unwrap_or((text, 1));
-    number.trim().replace('_', "").parse::<u64>().ok()?.checked_mul(unit)
-}
-
-fn shown(bytes: u64) -> String {
-    let fitting = |(_, unit): &&(&str, u64)| *unit <= bytes && bytes.is_multiple_of(*unit);
-    let largest = UNITS[..4].iter().rev().find(fitting);
-    largest.map_or(format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_times_are_read() {
-        assert_eq!(size("64MiB"), Some(64 << 20));
-        assert_eq!(size("1 GiB"), Some(1 << 30));
-        assert_eq!(size("10_000"), Some(10_000));
-        assert_eq!(size("5MB"), Some(5_000_000));
-        for wrong in ["", "MiB", "-1", "1.5GiB", "99999999999TiB"] {
-            assert_eq!(size(wrong), None, "{wrong}");
-        }
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(duration("1m 30s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("0s"), Some(Duration::ZERO));
-        for wrong in ["", "5", "-1s", "soon"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
-        }
-        assert_eq!(shown(256 << 20), "256MiB");
-    }
+/// A text of the user for a message: short, on one line.
+pub fn brief(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let short: String = text.chars().take(CHARS_MAX).collect();
+    let mark = if short.len() < text.len() { "…" } else { "" };
+    let escaped: String = short
+        .chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+        .collect();
+    format!("{escaped}{mark}")
 }

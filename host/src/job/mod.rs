@@ -3,18 +3,24 @@
 //! Takes: the text of job.toml and the folder it lies in. Gives: a checked [`Job`], or every
 //! problem at once, each with its place in the text and a way out.
 //! Promise: a `Job` has unique ids, known inputs and settings within their bounds; nothing outside
-//! of the text was looked at.
+//! of the text and the given overrides was looked at.
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
 mod check;
 pub mod codes;
 mod entries;
 mod fields;
+mod later;
+mod limits;
 mod overrides;
 mod problem;
 mod read;
+#[cfg(test)]
+mod tests;
+mod units;
 mod value;
 
+pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
 
 use std::path::PathBuf;
@@ -24,6 +30,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 
 use crate::id::{JobName, NodeId, SinkId};
+use crate::row_error::OnError;
 
 /// A checked job: what every other room works from.
 #[derive(Clone, Debug)]
@@ -45,6 +52,20 @@ pub struct Job {
     pub ops: Vec<OpSpec>,
     /// `[[sink]]`, in the order of the file.
     pub sinks: Vec<SinkSpec>,
+    /// `[dead_letters]`.
+    pub dead_letters: DeadLettersSpec,
+}
+
+/// `[dead_letters]`: where rows go that entries with `on_error = "dead-letter"` put aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLettersSpec {
+    /// `path`: a folder; relative to the folder of job.toml (not yet joined). Default:
+    /// `.weir/NAME/dead-letters`. Each run of the job has a folder of its own in it.
+    pub path: String,
+    /// Where `path` stands; empty when it isn't written.
+    pub path_span: Span,
+    /// `row`: whether the row itself is written. Default yes; `hide` where rows are secret.
+    pub row: bool,
 }
 
 /// The text of a job and what to call it in messages.
@@ -54,6 +75,27 @@ pub struct JobText {
     pub path: String,
     /// The whole text.
     pub text: String,
+    /// What was changed from outside: places of these values begin behind the end of the text.
+    pub overrides: Vec<Override>,
+}
+
+/// A value that `--set` or the environment put in the place of what the file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Where it came from: `--set job.batch` or `HOST__JOB__BATCH`.
+    pub origin: String,
+    /// The value as it was given.
+    pub value: String,
+    /// The first byte of its places.
+    pub start: usize,
+}
+
+impl JobText {
+    /// The override that a place lies in; none for a place in the file.
+    pub fn override_at(&self, span: &Span) -> Option<&Override> {
+        let before = self.overrides.partition_point(|changed| changed.start <= span.start);
+        before.checked_sub(1).and_then(|last| self.overrides.get(last))
+    }
 }
 
 /// `[job]`: how the job runs.
@@ -80,6 +122,8 @@ pub struct SourceSpec {
     pub kind: SourceKind,
     /// `schema`, when given: column names and types in order.
     pub schema: Option<SchemaRef>,
+    /// `on_error`: what is done with input that is no row.
+    pub on_error: OnError,
     /// Where the entry stands (its `id`).
     pub span: Span,
 }
@@ -193,17 +237,8 @@ pub struct CallSpec {
     pub config_spans: Vec<(String, Span)>,
     /// `limits`.
     pub limits: Limits,
-}
-
-/// `limits = { memory = "256MiB", time = "10s", … }`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// `memory`: linear memory of an instance, summed. Default 256 MiB; 1 MiB to 4 GiB.
-    pub memory: u64,
-    /// `time`: wall time of one call. Default 10 s; 10 ms to 1 h.
-    pub time: Duration,
-    /// `result`: bytes that one call may give back. Default 64 MiB; 64 KiB to 1 GiB.
-    pub result: u64,
+    /// `on_error`: what is done with rows that the function can't take.
+    pub on_error: OnError,
 }
 
 /// A `[[function]]`: a mapper or an aggregator under an SQL name.
@@ -270,7 +305,9 @@ pub enum SinkKind {
     },
     /// `type = "file"`: a folder for each batch.
     File {
-        /// `path`: the folder; relative to the folder of job.toml (not yet joined).
+        /// `path`: the folder; relative to the folder of job.toml (not yet joined). It may be
+        /// absolute, because whoever writes the job says so in plain sight, but has no `..`, with
+        /// which a value put into a path could lead anywhere.
         path: String,
         /// Where `path` stands.
         path_span: Span,

@@ -5,25 +5,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
-
 use super::check;
-use super::entries::{function, op, sink, source};
-use super::fields::Fields;
-use super::problem::{JobError, Problem, Span};
+use super::entries::{self, Entry, KINDS, Kind};
+use super::fields::{Fields, Problems};
+use super::problem::{JobError, Problem};
 use super::value::{self, Table, Value};
-use super::{Job, JobText, Settings, overrides};
+use super::{DeadLettersSpec, Job, JobText, Settings, overrides};
 use crate::id::JobName;
-use crate::types;
 
 /// The largest job file, in bytes.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// So many sources, ops, functions and sinks a job may have.
+const ENTRIES_MAX: usize = 1_000;
 
 const GIB: u64 = 1 << 30;
 
 impl Job {
     /// Reads a job from the bytes of its file. Gives the job with its warnings, or everything that
-    /// is wrong. `set` are the values of `--set`, `environment` the variables named `HOST__…`.
+    /// is wrong. `set` are the values of `--set`, `environment` the variables named `HOST__…`;
+    /// variables with another name are passed over.
     pub fn parse(
         bytes: &[u8],
         path: &str,
@@ -31,145 +32,168 @@ impl Job {
         set: &[String],
         environment: &[(String, String)],
     ) -> Result<(Self, Vec<Problem>), JobError> {
-        let text = text_of(bytes, path)?;
-        let failed = |mut problems: Vec<Problem>| {
-            sort(&mut problems);
-            JobError { text: Arc::clone(&text), problems }
+        let text = decode(bytes).map_err(|(text, problem)| JobError {
+            text: Arc::new(JobText { path: path.to_owned(), text, overrides: Vec::new() }),
+            problems: vec![problem],
+        })?;
+        let (mut table, problems) = value::read(&text);
+        let readable = problems.is_empty();
+        let (overrides, others) = match readable {
+            true => overrides::apply(&mut table, text.len(), (set, environment)),
+            false => (Vec::new(), problems),
         };
-        let (mut table, problems) = value::read(&text.text);
-        if !problems.is_empty() {
-            return Err(failed(problems));
-        }
-        let problems = RefCell::new(overrides::apply(&mut table, set, environment));
-        let job = read(&table, &text, folder, &problems);
+        let text = Arc::new(JobText { path: path.to_owned(), text, overrides });
+        let problems = RefCell::new(others);
+        let read = if readable { read(&table, &text, folder, &problems) } else { None };
         let mut problems = problems.into_inner();
-        let warnings = match &job {
-            Some(job) => check::check(job, &mut problems),
-            None => Vec::new(),
-        };
-        match job {
-            Some(job) if problems.is_empty() => Ok((job, warnings)),
-            _ => Err(failed(problems)),
+        match read {
+            Some((job, warnings)) if problems.is_empty() => Ok((job, sorted(warnings))),
+            _ => {
+                problems = sorted(problems);
+                Err(JobError { text, problems })
+            }
         }
     }
 }
 
-/// In the order of the text, each once.
-fn sort(problems: &mut Vec<Problem>) {
-    let start =
-        |problem: &Problem| problem.marks.first().map_or(usize::MAX, |mark| mark.span.start);
-    problems.sort_by_key(start);
+/// In the order of the text, each once. What belongs to no place stands at the end.
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|a, b| {
+        let start = |problem: &Problem| problem.marks.first().map(|mark| mark.span.start);
+        let key = |problem: &Problem| start(problem).unwrap_or(usize::MAX);
+        (key(a), a.code, &a.message).cmp(&(key(b), b.code, &b.message))
+    });
     problems.dedup();
+    problems
 }
 
-fn text_of(bytes: &[u8], path: &str) -> Result<Arc<JobText>, JobError> {
-    let text = |text: &str| Arc::new(JobText { path: path.to_owned(), text: text.to_owned() });
-    let wrong = |message: &str, help: &str| JobError {
-        text: text(""),
-        problems: vec![Problem::new("WEIR-JOB-002", message).help(help)],
-    };
+/// The text of a file, or what is wrong with it and as much of the text as can be shown.
+fn decode(bytes: &[u8]) -> Result<String, (String, Problem)> {
+    const UTF8: &str = "save the file as UTF-8 without a byte order mark";
+    let wrong = |message: &str| Problem::new("WEIR-JOB-002", message).help(UTF8);
     if bytes.len() > TEXT_BYTES_MAX {
-        return Err(wrong("the file is larger than 1 MiB", "is it a job file?"));
+        let help = "is it a job file? rows that don't fit belong in a file that a source reads";
+        let message = format!("the file has {} bytes, more than 1 MiB", bytes.len());
+        return Err((String::new(), Problem::new("WEIR-JOB-002", message).help(help)));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(utf8) => Ok(text(utf8)),
-        Err(error) => Err(wrong(
-            &format!("the file is not UTF-8 text: byte {} is not", error.valid_up_to()),
-            "save it as UTF-8",
-        )),
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err((String::new(), wrong("the file is UTF-16, not UTF-8")));
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err((String::new(), wrong("the file begins with a byte order mark")));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let mark = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+            return Err((text, wrong("the file is not UTF-8 text").at(mark, "this is no letter")));
+        }
+    };
+    match text.find('\0') {
+        Some(at) => {
+            let problem = wrong("the file has a zero byte: it is not a text file");
+            Err((text, problem.at(at..at + 1, "")))
+        }
+        None => Ok(text),
     }
 }
 
+/// Reads all there is, then holds it against the rules. None if something could not be read.
 fn read(
     table: &Table,
     text: &Arc<JobText>,
     folder: PathBuf,
-    problems: &RefCell<Vec<Problem>>,
-) -> Option<Job> {
+    problems: &Problems,
+) -> Option<(Job, Vec<Problem>)> {
     let fields = Fields::new(table, 0..0, problems);
     version(&fields);
     let name = name(&fields);
     let settings = settings(&fields, problems);
-    let read = |kind: &'static str| fields.tables(kind);
-    let functions: Vec<_> =
-        read("function").iter().map(|(table, span)| function(table, span, problems)).collect();
-    let order = order(table);
-    let sources: Vec<_> =
-        read("source").iter().map(|(table, span)| source(table, span, problems)).collect();
-    let ops: Vec<_> =
-        read("op").iter().map(|(table, span)| op(table, span, &order, problems)).collect();
-    let sinks: Vec<_> =
-        read("sink").iter().map(|(table, span)| sink(table, span, &order, problems)).collect();
+    let dead_letters = dead_letters(&fields, problems, name.as_ref());
+    let entries = entries(&fields);
     fields.finish();
-    Some(Job {
-        name: name?,
-        folder,
-        text: Arc::clone(text),
-        settings,
-        functions: functions.into_iter().collect::<Option<_>>()?,
-        sources: sources.into_iter().collect::<Option<_>>()?,
-        ops: ops.into_iter().collect::<Option<_>>()?,
-        sinks: sinks.into_iter().collect::<Option<_>>()?,
-    })
+    if entries.len() > ENTRIES_MAX {
+        let message = format!("{} entries are more than {ENTRIES_MAX}", entries.len());
+        let problem = Problem::new("WEIR-JOB-002", message).help("make several jobs of it");
+        problems.borrow_mut().push(problem);
+        return None;
+    }
+    let of = |kind: Kind| entries.iter().filter(move |entry| entry.kind == kind);
+    let functions: Vec<_> =
+        of(Kind::Function).filter_map(|entry| entries::function(entry, problems)).collect();
+    let sources: Vec<_> =
+        of(Kind::Source).filter_map(|entry| entries::source(entry, problems)).collect();
+    let ops: Vec<_> =
+        of(Kind::Op).filter_map(|entry| entries::op(entry, &entries, problems)).collect();
+    let sinks: Vec<_> =
+        of(Kind::Sink).filter_map(|entry| entries::sink(entry, &entries, problems)).collect();
+    let whole = functions.len() + sources.len() + ops.len() + sinks.len() == entries.len();
+    let named = name.is_some();
+    let name = name.unwrap_or_else(|| JobName::new(""));
+    let text = Arc::clone(text);
+    let job = Job { name, folder, text, settings, functions, sources, ops, sinks, dead_letters };
+    let warnings = check::check(&job, &entries, &mut problems.borrow_mut());
+    (whole && named).then_some((job, warnings))
 }
 
-/// Sources and ops in the order of the text: where each begins, and its id.
-fn order(table: &Table) -> Vec<(usize, String)> {
-    let mut order: Vec<(usize, String)> = ["source", "op"]
-        .iter()
-        .filter_map(|kind| table.get(kind))
-        .filter_map(|node| match &node.value {
-            Value::List(items) => Some(items),
-            _ => None,
-        })
-        .flatten()
-        .filter_map(|item| match &item.value {
-            Value::Table(entry) => match &entry.get("id")?.value {
-                Value::Text(id) => Some((item.span.start, id.clone())),
-                _ => None,
-            },
-            _ => None,
+/// All entries, in the order of the text.
+fn entries<'a>(fields: &Fields<'a>) -> Vec<Entry<'a>> {
+    let mut entries: Vec<Entry<'a>> = KINDS
+        .into_iter()
+        .flat_map(|(name, kind)| {
+            let tables = fields.tables(name).into_iter();
+            tables.map(move |(table, span)| Entry::new(kind, table, span))
         })
         .collect();
-    order.sort();
-    order
+    entries.sort_by_key(|entry| entry.span.start);
+    entries
 }
 
 fn version(fields: &Fields<'_>) {
     let Some(node) = fields.take("version") else {
         return fields.missing("version", "begin the file with `version = 1`");
     };
-    if !matches!(node.value, Value::Int(1)) {
-        fields.problem(
-            Problem::new("WEIR-JOB-008", "this host reads job files of version 1")
-                .at(node.span.clone(), "")
-                .help("write `version = 1`, or use a newer host"),
-        );
+    match &node.value {
+        Value::Int(1) => {}
+        Value::Int(other) => {
+            let message = format!("`version = {other}`: this host reads job files of version 1");
+            fields.problem(
+                Problem::new("WEIR-JOB-008", message)
+                    .at(node.span.clone(), "")
+                    .help("write `version = 1`, or use a newer host"),
+            );
+        }
+        _ => fields.wrong("version", node, "the number 1"),
     }
 }
 
 fn name(fields: &Fields<'_>) -> Option<JobName> {
     let (name, span) = fields.needed("name", "give the job a name: `name = \"word-count\"`")?;
-    named(&name, &span, fields).then(|| JobName::new(name))
+    entries::named(&name, &span, fields, char::is_alphanumeric).then(|| JobName::new(name))
 }
 
-/// Checks a name.
-pub fn named(name: &str, span: &Span, fields: &Fields<'_>) -> bool {
-    let fine = name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !fine {
-        fields.problem(
-            Problem::new("WEIR-JOB-009", format!("`{}` can't be a name", name.escape_debug()))
-                .at(span.clone(), "")
-                .help("a letter first, then letters, digits, `-` or `_`; 64 at most"),
-        );
+fn dead_letters(
+    fields: &Fields<'_>,
+    problems: &Problems,
+    name: Option<&JobName>,
+) -> DeadLettersSpec {
+    let name = name.map_or("", JobName::as_str);
+    let path = format!(".weir/{name}/dead-letters");
+    let mut spec = DeadLettersSpec { path, path_span: 0..0, row: true };
+    let Some((table, span)) = fields.table("dead_letters") else { return spec };
+    let fields = Fields::new(table, span, problems);
+    let help = "a folder, such as `path = \"dead-letters\"`";
+    if let Some((path, path_span)) = fields.filled("path", help) {
+        (spec.path, spec.path_span) = (path, path_span);
     }
-    fine
+    spec.row = fields.word("row", &[("show", true), ("hide", false)]).unwrap_or(true);
+    fields.finish();
+    spec
 }
 
-fn settings(fields: &Fields<'_>, problems: &RefCell<Vec<Problem>>) -> Settings {
+fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {
     let mut settings = Settings {
         batch: Duration::from_secs(1),
         parallelism: None,
@@ -182,7 +206,8 @@ fn settings(fields: &Fields<'_>, problems: &RefCell<Vec<Problem>>) -> Settings {
     if let Some(batch) = fields.time("batch", Duration::ZERO, day) {
         settings.batch = batch;
     }
-    settings.parallelism = fields.number("parallelism", 1, 256).map(|lanes| lanes as usize);
+    let lanes = fields.number("parallelism", 1, 256);
+    settings.parallelism = lanes.and_then(|lanes| usize::try_from(lanes).ok());
     if let Some(memory) = fields.bytes("memory", 16 << 20, 1 << 44) {
         settings.memory = memory;
     }
@@ -191,34 +216,4 @@ fn settings(fields: &Fields<'_>, problems: &RefCell<Vec<Problem>>) -> Settings {
     }
     fields.finish();
     settings
-}
-
-/// `schema = { user = "string", ts = "timestamp?" }`: a `?` says that it may be null, which is also
-/// what every column of a file is unless it ends in `!`.
-pub fn schema(fields: &Fields<'_>) -> Option<SchemaRef> {
-    let (table, span) = fields.table("schema")?;
-    if table.entries.is_empty() {
-        fields.senseless(&span, "`schema` has no columns".into(), "or leave it out");
-        return None;
-    }
-    let mut columns = Vec::new();
-    for (name, _, node) in &table.entries {
-        let Value::Text(text) = &node.value else {
-            fields.problem(
-                Problem::new("WEIR-JOB-005", format!("the type of `{name}` is a text in quotes"))
-                    .at(node.span.clone(), ""),
-            );
-            continue;
-        };
-        let (data_type, nullable) = match text.trim().strip_suffix('!') {
-            Some(data_type) => (data_type, false),
-            None => (text.trim().trim_end_matches('?'), true),
-        };
-        match types::parse(data_type) {
-            Ok(data_type) => columns.push(Field::new(name, data_type, nullable)),
-            Err(error) => fields
-                .problem(Problem::new("WEIR-JOB-006", error.to_string()).at(node.span.clone(), "")),
-        }
-    }
-    Some(Arc::new(Schema::new(columns)))
 }

@@ -1,7 +1,7 @@
 //! A TOML document as values with their places.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::problem::{Problem, Span};
 
@@ -40,14 +40,7 @@ pub struct Table {
     pub entries: Vec<(String, Span, Node)>,
 }
 
-impl Table {
-    /// The value of a name.
-    pub fn get(&self, name: &str) -> Option<&Node> {
-        self.entries.iter().find(|(known, _, _)| known == name).map(|(_, _, node)| node)
-    }
-}
-
-/// How deep values may nest.
+/// How deep values may nest. The parser itself goes to 80, so that its stack is bounded.
 const DEPTH_MAX: usize = 32;
 
 impl Value {
@@ -79,6 +72,11 @@ impl Value {
 }
 
 impl Table {
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entries.iter().find(|(known, _, _)| known == name).map(|(_, _, node)| node)
+    }
+
     /// The table as JSON.
     pub fn json(&self) -> serde_json::Map<String, serde_json::Value> {
         let entry = |(name, _, node): &(String, Span, Node)| (name.clone(), node.value.json());
@@ -89,73 +87,112 @@ impl Table {
 /// Reads a document; everything that can't be read is a problem.
 pub fn read(text: &str) -> (Table, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut problems: Vec<Problem> = errors
-        .iter()
-        .map(|error| {
-            let message = error.message().lines().collect::<Vec<_>>().join(" ");
-            let problem = Problem::new("WEIR-JOB-001", message);
-            match error.span() {
-                Some(span) => problem.at(span, ""),
-                None => problem,
-            }
-        })
-        .collect();
-    let table = entries(table.get_ref(), 0, &mut problems);
-    (table, problems)
-}
-
-/// Reads one value, as it stands behind `--set`; what is not TOML is text.
-pub fn read_one(text: &str) -> Node {
     let mut problems = Vec::new();
-    match DeValue::parse(text) {
-        Ok(value) => node(&value, 0, &mut problems),
-        Err(_) => Node { value: Value::Text(text.to_owned()), span: 0..0 },
+    let mut last_line = None;
+    for error in &errors {
+        // What follows on the same line is nearly always a consequence of the first.
+        let start = error.span().map(|span| span.start);
+        let line = start.map(|start| text.get(..start).unwrap_or(text).matches('\n').count());
+        if line.is_none() || line != last_line {
+            problems.push(syntax(error, text));
+        }
+        last_line = line;
     }
+    let mut reader = Reader { offset: 0, problems };
+    let table = reader.table(table.get_ref(), 0);
+    (table, reader.problems)
 }
 
-fn entries(table: &DeTable<'_>, depth: usize, problems: &mut Vec<Problem>) -> Table {
-    let mut entries: Vec<(String, Span, Node)> = table
-        .iter()
-        .map(|(name, value)| {
-            (name.get_ref().to_string(), name.span(), node(value, depth, problems))
-        })
-        .collect();
-    entries.sort_by_key(|(_, span, _)| span.start);
-    Table { entries }
-}
-
-fn node(value: &Spanned<DeValue<'_>>, depth: usize, problems: &mut Vec<Problem>) -> Node {
-    let span = value.span();
-    if depth > DEPTH_MAX {
-        problems.push(
-            Problem::new("WEIR-JOB-002", format!("values nest more than {DEPTH_MAX} deep"))
-                .at(span.clone(), ""),
-        );
-        return Node { value: Value::Bool(false), span };
-    }
-    let value = match value.get_ref() {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) => {
-            match i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()) {
-                Ok(number) => Value::Int(number),
-                Err(_) => {
-                    problems.push(
-                        Problem::new("WEIR-JOB-001", "the number is larger than 64 bits hold")
-                            .at(span.clone(), ""),
-                    );
-                    Value::Int(0)
-                }
-            }
-        }
-        DeValue::Float(number) => {
-            Value::Float(number.as_str().replace('_', "").parse().unwrap_or(f64::NAN))
-        }
-        DeValue::Boolean(yes) => Value::Bool(*yes),
-        DeValue::Datetime(moment) => Value::Date(moment.to_string()),
-        DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| node(item, depth + 1, problems)).collect())
-        }
-        DeValue::Table(table) => Value::Table(entries(table, depth + 1, problems)),
+fn syntax(error: &Error, text: &str) -> Problem {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let nothing = error.span().is_some_and(|span| text.get(span).is_none_or(str::is_empty));
+    let problem = if message.contains("recurse") || message.contains("recursion") {
+        deep()
+    } else if nothing && message.starts_with("string values must be quoted") {
+        Problem::new("WEIR-JOB-001", "a value is missing behind the `=`")
+    } else {
+        Problem::new("WEIR-JOB-001", message.trim_end_matches(", expected nothing"))
     };
-    Node { value, span }
+    match error.span() {
+        Some(span) => problem.at(span, ""),
+        None => problem,
+    }
+}
+
+fn deep() -> Problem {
+    Problem::new("WEIR-JOB-002", format!("values nest more than {DEPTH_MAX} deep"))
+        .help("take levels away, or let a source read it from a file")
+}
+
+/// Reads one value, as it stands behind `--set`; what is not TOML is text. Its places begin at
+/// `offset`.
+pub fn read_one(text: &str, offset: usize) -> (Node, Vec<Problem>) {
+    let mut reader = Reader { offset, problems: Vec::new() };
+    let node = match DeValue::parse(text) {
+        Ok(value) => reader.node(&value, 0),
+        Err(_) => Node { value: Value::Text(text.to_owned()), span: offset..offset + text.len() },
+    };
+    (node, reader.problems)
+}
+
+struct Reader {
+    offset: usize,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn place(&self, span: Span) -> Span {
+        span.start + self.offset..span.end + self.offset
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Table {
+        let mut entries: Vec<(String, Span, Node)> = table
+            .iter()
+            .map(|(name, value)| {
+                (name.get_ref().to_string(), self.place(name.span()), self.node(value, depth))
+            })
+            .collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        Table { entries }
+    }
+
+    fn node(&mut self, value: &Spanned<DeValue<'_>>, depth: usize) -> Node {
+        let span = self.place(value.span());
+        if depth > DEPTH_MAX {
+            // Once is enough; the parser may have said it too.
+            if !self.problems.iter().any(|problem| problem.code == "WEIR-JOB-002") {
+                self.problems.push(deep().at(span.clone(), ""));
+            }
+            return Node { value: Value::Bool(false), span };
+        }
+        let value = match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                let digits = number.as_str().replace('_', "");
+                let read = i64::from_str_radix(&digits, number.radix());
+                Value::Int(self.fitting(read.ok(), &span))
+            }
+            DeValue::Float(number) => {
+                let digits = number.as_str().replace('_', "");
+                let finite = |read: &f64| read.is_finite() || !digits.contains(['e', 'E', '.']);
+                Value::Float(self.fitting(digits.parse().ok().filter(finite), &span))
+            }
+            DeValue::Boolean(yes) => Value::Bool(*yes),
+            DeValue::Datetime(moment) => Value::Date(moment.to_string()),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| self.node(item, depth + 1)).collect())
+            }
+            DeValue::Table(table) => Value::Table(self.table(table, depth + 1)),
+        };
+        Node { value, span }
+    }
+
+    fn fitting<T: Default>(&mut self, number: Option<T>, span: &Span) -> T {
+        number.unwrap_or_else(|| {
+            let message = "the number is larger than 64 bits hold";
+            let problem = Problem::new("WEIR-JOB-001", message).at(span.clone(), "");
+            self.problems.push(problem.help("write it as text, in quotes"));
+            T::default()
+        })
+    }
 }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 };
 
 use super::call::{LaneGuest, carry};
+use super::tolerate::refuse_rejected;
 use crate::plugin::CallSite;
 use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
 
@@ -180,9 +181,8 @@ impl Groups {
             let length = chunk_rows(rows, start);
             let chunk = rows.slice(start, length);
             let numbers = &groups[start..start + length];
-            let guest = self.guest.get()?;
-            self.live_bytes = carry(guest.taking(
-                &chunk,
+            let fed = self.guest.get()?.taking(
+                length,
                 |_| 0,
                 |instance| {
                     if states {
@@ -191,7 +191,11 @@ impl Groups {
                         instance.update(numbers, known, &chunk)
                     }
                 },
-            ))?;
+            );
+            let fed = carry(fed)?;
+            self.live_bytes = fed.value;
+            let row_of = |row| Some(chunk.slice(row as usize, 1));
+            refuse_rejected(&mut self.guest, &row_of, &fed.errors)?;
             start += length;
         }
         self.total = self.total.max(total);
@@ -237,10 +241,11 @@ impl Groups {
         Ok(concat_batches(&schema, &parts)?)
     }
 
-    /// Memory that is in use; beyond any budget when the guest comes close to its own limit, so
-    /// that DataFusion spills before the guest fails.
+    /// Memory that is in use; beyond any budget when the guest has a third of what it may have, so
+    /// that DataFusion spills before the guest fails: a list that doubles needs twice its size
+    /// besides itself.
     fn size(&self) -> usize {
-        if self.guest.is_open() && self.guest.memory_max() >= self.site.limits().memory / 4 * 3 {
+        if self.guest.is_open() && self.guest.memory_max() >= self.site.limits().memory / 3 {
             return usize::MAX / 8;
         }
         let guest = usize::try_from(self.live_bytes).unwrap_or(usize::MAX / 8);
@@ -275,7 +280,7 @@ impl AllRows {
         if groups.total == 0 {
             let empty = RecordBatch::new_empty(Arc::clone(groups.site.input()));
             let guest = groups.guest.get()?;
-            carry(guest.taking(&empty, |_| 0, |instance| instance.update(&[], 1, &empty)))?;
+            carry(guest.taking(0, |_| 0, |instance| instance.update(&[], 1, &empty)))?;
             groups.total = 1;
         }
         groups.read(1, states)

@@ -27,6 +27,9 @@ pub struct Call {
     pub reads: Vec<usize>,
     /// Places of the columns that are carried along without crossing.
     pub keep: Vec<usize>,
+    /// The place of the hidden column that says where a row was read, if it is carried along: it
+    /// comes out last.
+    pub carry: Option<usize>,
 }
 
 /// A call in a plan that was written down.
@@ -37,6 +40,7 @@ pub struct CallV1 {
     function: String,
     reads: Vec<u32>,
     keep: Vec<u32>,
+    carry: Option<u32>,
 }
 
 impl Call {
@@ -49,7 +53,13 @@ impl Call {
             function: self.site.function().name.clone(),
             reads: places(&self.reads),
             keep: places(&self.keep),
+            carry: self.carry.map(|place| place as u32),
         }
+    }
+
+    /// Places of all columns that come out as they went in.
+    pub fn kept(&self) -> Vec<usize> {
+        self.keep.iter().copied().chain(self.carry).collect()
     }
 
     /// The call that was written down, joined to the sites of this job.
@@ -62,6 +72,7 @@ impl Call {
             site: sites.find(&record.op, &record.digest, &record.function)?,
             reads: places(&record.reads),
             keep: places(&record.keep),
+            carry: record.carry.map(|place| place as usize),
         })
     }
 
@@ -69,7 +80,8 @@ impl Call {
     pub fn output(&self, input: &SchemaRef, port: usize) -> SchemaRef {
         let kept = self.keep.iter().map(|place| Arc::clone(&input.fields()[*place]));
         let given = self.site.ports()[port].fields().iter().map(Arc::clone);
-        Arc::new(Schema::new(kept.chain(given).collect::<Vec<_>>()))
+        let carried = self.carry.map(|place| Arc::clone(&input.fields()[place]));
+        Arc::new(Schema::new(kept.chain(given).chain(carried).collect::<Vec<_>>()))
     }
 
     /// The columns that cross, under the names that the function knows.
@@ -87,23 +99,25 @@ impl Call {
         emitted: Emitted,
         schema: &SchemaRef,
     ) -> Result<RecordBatch> {
-        if self.keep.is_empty() {
+        let kept = self.kept();
+        if kept.is_empty() {
             return Ok(emitted.rows.with_schema(Arc::clone(schema))?);
         }
         let parents = arrow::array::UInt32Array::from(emitted.parents);
-        let kept = rows.project(&self.keep)?;
+        let kept = rows.project(&kept)?;
         let kept = arrow::compute::take_record_batch(&kept, &parents)?;
         self.beside(&kept, &emitted.rows, schema)
     }
 
-    /// Columns of two tables of one length side by side.
+    /// The columns that come out as they went in, and those that were given, side by side.
     pub fn beside(
         &self,
         kept: &RecordBatch,
         given: &RecordBatch,
         schema: &SchemaRef,
     ) -> Result<RecordBatch> {
-        let columns = kept.columns().iter().chain(given.columns()).map(Arc::clone).collect();
+        let (kept, carried) = kept.columns().split_at(self.keep.len());
+        let columns = kept.iter().chain(given.columns()).chain(carried).map(Arc::clone).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(given.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
@@ -259,12 +273,13 @@ impl RecordBatchStream for ChunkStream {
 pub struct LaneGuest {
     site: Arc<CallSite>,
     guest: Option<crate::plugin::Guest>,
+    chunks: u64,
 }
 
 impl LaneGuest {
     /// Not open yet.
     pub fn new(site: &Arc<CallSite>) -> Self {
-        Self { site: Arc::clone(site), guest: None }
+        Self { site: Arc::clone(site), guest: None, chunks: 0 }
     }
 
     /// The open function.
@@ -276,6 +291,17 @@ impl LaneGuest {
             Some(guest) => Ok(guest),
             None => internal_err!("a function that was just opened is not open"),
         }
+    }
+
+    /// The site it is opened at.
+    pub fn site(&self) -> &Arc<CallSite> {
+        &self.site
+    }
+
+    /// The number of the next chunk that it is called with in this batch.
+    pub fn next_chunk(&mut self) -> u64 {
+        self.chunks += 1;
+        self.chunks
     }
 
     /// Gives the function back.

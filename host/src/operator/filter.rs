@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use datafusion::common::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -11,8 +11,9 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest, carry};
+use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest};
 use super::node::{plan_node, spread};
+use super::tolerate::Tolerant;
 
 /// The node of a predicate.
 #[derive(Debug)]
@@ -74,13 +75,14 @@ struct FilterWork {
 
 impl ChunkWork for FilterWork {
     fn chunk(&mut self, rows: &RecordBatch) -> Result<Vec<RecordBatch>> {
-        let crossing = self.call.crossing(rows)?;
-        let guest = self.guest.get()?;
-        let kept = guest.taking(
-            &crossing,
-            |kept: &arrow::array::BooleanArray| kept.true_count(),
-            |instance| instance.test(&crossing),
-        );
-        Ok(vec![filter_record_batch(rows, &carry(kept)?)?])
+        let Self { call, guest } = self;
+        let calls = Tolerant {
+            guest,
+            cross: &|rows| call.crossing(rows),
+            rows_out: BooleanArray::true_count,
+            work: &mut |instance, rows| instance.test(rows),
+        };
+        let taken = calls.take(rows)?.into_iter();
+        taken.map(|taken| Ok(filter_record_batch(&taken.rows, &taken.called.value)?)).collect()
     }
 }

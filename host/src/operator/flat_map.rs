@@ -11,9 +11,10 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest, carry};
+use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest};
 use super::node::{plan_node, spread};
 use super::ports::{PortWork, Ported};
+use super::tolerate::{Taken, Tolerant};
 use crate::plugin::Emitted;
 
 /// The node of a flat-mapper, for one of its ports.
@@ -112,32 +113,44 @@ struct FlatMapWork {
 }
 
 impl FlatMapWork {
-    fn call(&mut self, rows: &RecordBatch) -> Result<Vec<Emitted>> {
-        let crossing = self.call.crossing(rows)?;
-        let ports = self.call.site.ports();
-        let guest = self.guest.get()?;
-        let total = |emitted: &Vec<Emitted>| emitted.iter().map(|part| part.rows.num_rows()).sum();
-        carry(guest.taking(&crossing, total, |instance| instance.flat_map(&crossing, ports)))
+    fn call(&mut self, rows: &RecordBatch) -> Result<Vec<Taken<Vec<Emitted>>>> {
+        let Self { call, guest, .. } = self;
+        let ports = call.site.ports();
+        let calls = Tolerant {
+            guest,
+            cross: &|rows| call.crossing(rows),
+            rows_out: |emitted: &Vec<Emitted>| {
+                emitted.iter().map(|part| part.rows.num_rows()).sum()
+            },
+            work: &mut |instance, rows| instance.flat_map(rows, ports),
+        };
+        calls.take(rows)
+    }
+
+    /// The rows of each port, call by call.
+    fn by_port(&mut self, rows: &RecordBatch) -> Result<Vec<(usize, RecordBatch)>> {
+        let mut given = Vec::new();
+        for taken in self.call(rows)? {
+            for part in taken.called.value {
+                let port = part.port;
+                let schema = &self.schemas[port];
+                given.push((port, self.call.joined(&taken.rows, part, schema)?));
+            }
+        }
+        Ok(given)
     }
 }
 
 impl ChunkWork for FlatMapWork {
     fn chunk(&mut self, rows: &RecordBatch) -> Result<Vec<RecordBatch>> {
-        let emitted = self.call(rows)?;
-        let mine = emitted.into_iter().filter(|part| part.port == self.port);
-        mine.map(|part| self.call.joined(rows, part, &self.schemas[self.port])).collect()
+        let port = self.port;
+        let given = self.by_port(rows)?.into_iter();
+        Ok(given.filter(|(at, _)| *at == port).map(|(_, rows)| rows).collect())
     }
 }
 
 impl PortWork for FlatMapWork {
     fn chunk(&mut self, rows: &RecordBatch) -> Result<Vec<(usize, RecordBatch)>> {
-        let emitted = self.call(rows)?;
-        emitted
-            .into_iter()
-            .map(|part| {
-                let port = part.port;
-                Ok((port, self.call.joined(rows, part, &self.schemas[port])?))
-            })
-            .collect()
+        self.by_port(rows)
     }
 }

@@ -11,8 +11,9 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest, carry};
+use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest};
 use super::node::{plan_node, spread};
+use super::tolerate::Tolerant;
 
 /// The node of a mapper.
 #[derive(Debug)]
@@ -76,12 +77,17 @@ struct MapWork {
 
 impl ChunkWork for MapWork {
     fn chunk(&mut self, rows: &RecordBatch) -> Result<Vec<RecordBatch>> {
-        let crossing = self.call.crossing(rows)?;
-        let port = &self.call.site.ports()[0];
-        let guest = self.guest.get()?;
-        let mapped = guest
-            .taking(&crossing, RecordBatch::num_rows, |instance| instance.map(&crossing, port));
-        let kept = rows.project(&self.call.keep)?;
-        Ok(vec![self.call.beside(&kept, &carry(mapped)?, &self.schema)?])
+        let Self { call, guest, schema } = self;
+        let (port, kept) = (&call.site.ports()[0], call.kept());
+        let calls = Tolerant {
+            guest,
+            cross: &|rows| call.crossing(rows),
+            rows_out: RecordBatch::num_rows,
+            work: &mut |instance, rows| instance.map(rows, port),
+        };
+        let taken = calls.take(rows)?.into_iter();
+        taken
+            .map(|taken| call.beside(&taken.accepted(&kept)?, &taken.called.value, schema))
+            .collect()
     }
 }

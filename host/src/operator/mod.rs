@@ -18,6 +18,7 @@ mod ports;
 mod run;
 mod scalar;
 mod shared;
+mod tolerate;
 mod transform;
 
 pub use aggregate::WasmAggregate;
@@ -32,4 +33,5 @@ pub use node::{plugin_error, properties, spread};
 pub use run::{ChannelId, PlanRun, Sites};
 pub use scalar::WasmScalar;
 pub use shared::SharedExec;
+pub use tolerate::ORIGIN;
 pub use transform::TransformExec;

@@ -15,7 +15,9 @@ use datafusion::physical_plan::{
 use super::call::{Call, CallV1, ChunkStream, ChunkWork, LaneGuest, carry};
 use super::node::{plan_node, spread};
 use super::ports::{PortWork, Ported};
+use super::tolerate::refuse_rejected;
 use crate::plugin::{Called, Emitted};
+use crate::row_error::OnError;
 
 /// The node of a transformer, for one of its ports. Its input must be gathered before.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl TransformExec {
             call: self.call.clone(),
             port: self.port,
             kept: Vec::new(),
+            rows: Vec::new(),
             total: 0,
         }
     }
@@ -111,6 +114,8 @@ struct TransformWork {
     port: usize,
     /// The kept columns of the whole batch: parents may name any row of it.
     kept: Vec<RecordBatch>,
+    /// The rows of the whole batch, unless those that are rejected are only counted.
+    rows: Vec<RecordBatch>,
     total: u32,
 }
 
@@ -121,12 +126,27 @@ impl TransformWork {
             self.kept.push(rows.project(&self.call.keep)?);
         }
         self.total = self.total.saturating_add(rows.num_rows() as u32);
-        let guest = self.guest.get()?;
-        carry(guest.taking(
-            &crossing,
+        let pushed = self.guest.get()?.taking(
+            crossing.num_rows(),
             |()| 0,
             |instance| instance.push(&crossing).map(|()| Called { value: (), errors: Vec::new() }),
-        ))
+        );
+        if self.call.site.on_error() != OnError::Skip {
+            self.rows.push(rows.clone());
+        }
+        carry(pushed.map(|_| ()))
+    }
+
+    /// A row of the batch, if it was kept for messages.
+    fn row(&self, mut row: u32) -> Option<RecordBatch> {
+        for rows in &self.rows {
+            let count = rows.num_rows() as u32;
+            if row < count {
+                return Some(rows.slice(row as usize, 1));
+            }
+            row -= count;
+        }
+        None
     }
 
     fn pull(&mut self) -> Result<Option<Vec<(usize, RecordBatch)>>> {
@@ -144,7 +164,10 @@ impl TransformWork {
             self.guest.leave();
             return Ok(None);
         };
-        carry(guest.refuse_any(&given.errors))?;
+        let mut guest = std::mem::replace(&mut self.guest, LaneGuest::new(&self.call.site));
+        let refused = refuse_rejected(&mut guest, &|row| self.row(row), &given.errors);
+        self.guest = guest;
+        refused?;
         given.value.into_iter().map(|part| self.placed(part)).collect::<Result<_>>().map(Some)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -12,12 +12,14 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use super::build::JobPlan;
+use super::job_plan::JobPlan;
+use super::origin::with_origin;
 use super::session::Resources;
 use crate::id::NodeId;
 use crate::operator::{PlanRun, spread};
-use crate::plugin::{BatchNow, Interrupt};
-use crate::source::{RowReader, Source, SourceRange};
+use crate::plugin::{Aside, BatchNow, Interrupt};
+use crate::row_error::{OnError, Origin, Refused};
+use crate::source::{BadRow, ReadMode, RowReader, Source, SourceRange};
 
 /// What each source gives to one batch.
 #[derive(Clone, Default)]
@@ -58,6 +60,7 @@ impl Progress {
 struct Input {
     bindings: Bindings,
     progress: Arc<Progress>,
+    aside: Aside,
 }
 
 /// A plan with the input of one batch.
@@ -83,7 +86,8 @@ impl JobPlan {
         let progress = Arc::new(Progress::default());
         let interrupt = now.interrupt.clone();
         let run = Arc::new(PlanRun::new(Arc::clone(resources.lanes()), interrupt.clone()));
-        let input = Arc::new(Input { bindings, progress: Arc::clone(&progress) });
+        let input =
+            Arc::new(Input { bindings, progress: Arc::clone(&progress), aside: now.aside.clone() });
         let config = self
             .config
             .clone()
@@ -104,18 +108,42 @@ impl JobPlan {
     }
 }
 
+/// How a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which of the job's sources it is, from 0.
+    pub number: u8,
+    /// What is done with input that is no row.
+    pub on_error: OnError,
+    /// Whether rows say where they were read, in a hidden last column.
+    pub origins: bool,
+}
+
+/// Origins have the number of their source above these bits.
+const SOURCE_BITS: u32 = 56;
+
+/// The number of the source of an origin, and what it is within that.
+pub fn origin_of(origin: Origin) -> (usize, u64) {
+    ((origin >> SOURCE_BITS) as usize, origin & ((1 << SOURCE_BITS) - 1))
+}
+
 /// The leaf of a source: reads what the batch binds to it.
 #[derive(Debug)]
 pub struct SourceExec {
     source: NodeId,
     partitions: usize,
+    reading: Reading,
     properties: Arc<PlanProperties>,
 }
 
 impl SourceExec {
     /// The leaf of a source with these columns.
-    pub fn new(source: NodeId, schema: &SchemaRef, partitions: usize) -> Self {
-        Self { source, partitions, properties: spread(schema, partitions) }
+    pub fn new(source: NodeId, schema: &SchemaRef, partitions: usize, reading: Reading) -> Self {
+        let properties = match reading.origins {
+            true => spread(&with_origin(schema), partitions),
+            false => spread(schema, partitions),
+        };
+        Self { source, partitions, reading, properties }
     }
 
     /// The source.
@@ -127,17 +155,27 @@ impl SourceExec {
     pub fn partitions(&self) -> usize {
         self.partitions
     }
+
+    /// How it is read.
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
 }
 
 impl DisplayAs for SourceExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceExec: source={}, partitions={}", self.source, self.partitions)
+        write!(f, "SourceExec: source={}, partitions={}", self.source, self.partitions)?;
+        match self.reading.on_error {
+            OnError::Fail => Ok(()),
+            policy => write!(f, ", on_error={policy}"),
+        }
     }
 }
 
 impl ExecutionPlan for SourceExec {
     crate::operator::plan_node!("SourceExec", children: [], rebuild: |node, _| {
-        Ok(Arc::new(Self::new(node.source.clone(), &node.schema(), node.partitions)))
+        let schema = super::origin::public(&node.schema());
+        Ok(Arc::new(Self::new(node.source.clone(), &schema, node.partitions, node.reading)))
     });
 
     fn execute(
@@ -151,22 +189,36 @@ impl ExecutionPlan for SourceExec {
         let Some((source, range)) = input.bindings.0.get(self.source.as_str()) else {
             return Err(internal_datafusion_err!("source `{}` is not bound", self.source));
         };
-        let carried = |error| DataFusionError::External(Box::new(error));
-        let reader = source.read(range, partition, self.partitions).map_err(carried)?;
+        let mode = ReadMode {
+            tolerant: self.reading.on_error != OnError::Fail,
+            origins: self.reading.origins,
+        };
+        let reader = source.read(range, (partition, self.partitions), mode).map_err(external)?;
         let schema = self.schema();
-        let rows = Rows { reader, run, progress: Arc::clone(&input.progress) };
-        let rows = std::iter::from_fn({
-            let mut rows = rows;
-            move || rows.next().transpose()
-        });
+        let mut rows = Rows {
+            reader,
+            run,
+            input,
+            source: self.source.clone(),
+            reading: self.reading,
+            schema: Arc::clone(&schema),
+        };
+        let rows = std::iter::from_fn(move || rows.next().transpose());
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(rows))))
     }
+}
+
+fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 struct Rows {
     reader: Box<dyn RowReader>,
     run: Arc<PlanRun>,
-    progress: Arc<Progress>,
+    input: Arc<Input>,
+    source: NodeId,
+    reading: Reading,
+    schema: SchemaRef,
 }
 
 impl Rows {
@@ -174,10 +226,49 @@ impl Rows {
         if self.run.given_up() {
             return Ok(None);
         }
-        let rows =
-            self.reader.next().map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let rows = self.reader.next().map_err(external)?;
         let count = rows.as_ref().map_or(0, RecordBatch::num_rows);
-        self.progress.count(self.reader.bytes_read(), count);
-        Ok(rows)
+        self.input.progress.count(self.reader.bytes_read(), count);
+        for bad in self.reader.refused() {
+            self.refuse(bad)?;
+        }
+        match rows {
+            Some(rows) if self.reading.origins => self.with_origins(&rows).map(Some),
+            rows => Ok(rows),
+        }
+    }
+
+    fn origin(&self, within: u64) -> Origin {
+        (u64::from(self.reading.number) << SOURCE_BITS) | (within & ((1 << SOURCE_BITS) - 1))
+    }
+
+    fn with_origins(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let origins = self.reader.origins();
+        if origins.len() != rows.num_rows() {
+            return Err(internal_datafusion_err!(
+                "source `{}` gave {} origins for {} rows",
+                self.source,
+                origins.len(),
+                rows.num_rows()
+            ));
+        }
+        let origins: UInt64Array = origins.into_iter().map(|within| self.origin(within)).collect();
+        let mut columns = rows.columns().to_vec();
+        columns.push(Arc::new(origins));
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+
+    fn refuse(&self, bad: BadRow) -> Result<()> {
+        let aside = &self.input.aside;
+        let letter = self.reading.on_error == OnError::DeadLetter;
+        let refused = Refused {
+            at: self.source.to_string(),
+            origin: letter.then(|| aside.place(self.origin(bad.origin))),
+            row: (letter && aside.shows_rows()).then_some(bad.content),
+            code: bad.error.code(),
+            message: bad.error.to_string(),
+            ..Refused::default()
+        };
+        aside.refuse(self.reading.on_error, refused).map_err(external)
     }
 }

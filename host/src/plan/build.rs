@@ -1,6 +1,6 @@
 //! From a job to its plan, once: every entry to a plan over taps, then all joined.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -11,10 +11,12 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use super::assemble::{Assembly, TapExec};
-use super::bind::SourceExec;
+use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
+use super::job_plan::{JobPlan, SinkPlan};
 use super::mismatch;
 use super::native;
+use super::origin;
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
 use crate::id::{NodeId, SinkId};
@@ -24,38 +26,7 @@ use crate::job::{
 use crate::operator::{
     Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, Sites, TransformExec,
 };
-use crate::plugin::{CallSite, Counters, Kind, Usage};
-
-/// The plan of a job: one tree for each sink, joined where they share entries.
-#[derive(Clone, Debug)]
-pub struct JobPlan {
-    /// The sinks, in the order of the job.
-    pub sinks: Vec<SinkPlan>,
-    /// The call sites.
-    pub sites: Arc<Sites>,
-    pub(super) config: SessionConfig,
-}
-
-/// The plan of one sink.
-#[derive(Clone, Debug)]
-pub struct SinkPlan {
-    /// The sink.
-    pub id: SinkId,
-    /// What it gets.
-    pub plan: Arc<dyn ExecutionPlan>,
-}
-
-impl SinkPlan {
-    /// The columns of its rows.
-    pub fn schema(&self) -> SchemaRef {
-        self.plan.schema()
-    }
-
-    /// In how many parts its rows come.
-    pub fn partitions(&self) -> usize {
-        self.plan.output_partitioning().partition_count()
-    }
-}
+use crate::plugin::{CallSite, Kind};
 
 /// One entry of the job: a plan, and what comes out of its ports.
 struct Entry {
@@ -74,6 +45,7 @@ struct Builder<'a> {
     sites: Sites,
     problems: Vec<Problem>,
     broken: Vec<NodeId>,
+    carriers: HashSet<NodeId>,
     next_id: ChannelId,
 }
 
@@ -97,6 +69,7 @@ pub fn build(
         sites: Sites::default(),
         problems: Vec::new(),
         broken: Vec::new(),
+        carriers: origin::carriers(job, loaded),
         next_id: 0,
     };
     builder.sources(sources);
@@ -118,28 +91,6 @@ fn internal(error: &DataFusionError) -> Problem {
         .help("this is a fault of Weir: please report it with the job")
 }
 
-impl JobPlan {
-    /// What each function has done since the start.
-    pub fn usage(&self) -> Vec<(String, Usage)> {
-        let mut all: Vec<_> =
-            self.sites.all().map(|site| (site.op().to_owned(), site.stats().read())).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-
-    /// What user code counted since the last time, by op.
-    pub fn take_counters(&self) -> Vec<(String, Counters)> {
-        let mut all: Vec<_> = self
-            .sites
-            .all()
-            .map(|site| (site.op().to_owned(), site.take_counters()))
-            .filter(|(_, counters)| *counters != Counters::default())
-            .collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-}
-
 impl Builder<'_> {
     fn id(&mut self) -> ChannelId {
         self.next_id += 1;
@@ -157,7 +108,7 @@ impl Builder<'_> {
     }
 
     fn sources(&mut self, schemas: &HashMap<NodeId, SchemaRef>) {
-        for source in &self.job.sources {
+        for (number, source) in self.job.sources.iter().enumerate() {
             let Some(schema) = schemas.get(&source.id) else {
                 let message = format!("the columns of source `{}` are not known yet", source.id);
                 self.problems.push(
@@ -168,13 +119,23 @@ impl Builder<'_> {
                 self.broken.push(source.id.clone());
                 continue;
             };
-            let leaf = Arc::new(SourceExec::new(source.id.clone(), schema, self.partitions));
-            self.single(&source.id, leaf);
+            let reading = Reading {
+                number: u8::try_from(number).unwrap_or(u8::MAX),
+                on_error: source.on_error,
+                origins: self.carriers.contains(&source.id),
+            };
+            let leaf = SourceExec::new(source.id.clone(), schema, self.partitions, reading);
+            self.single(&source.id, Arc::new(leaf));
         }
     }
 
     /// What an entry reads; `None` where that is broken already or a problem now.
     fn tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
+        self.full_tap(input).and_then(|tap| origin::stripped(tap).ok())
+    }
+
+    /// The same, with the hidden column if there is one.
+    fn full_tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
         if self.broken.contains(&input.node) {
             return None;
         }
@@ -221,9 +182,12 @@ impl Builder<'_> {
     }
 
     fn wasm(&mut self, op: &OpSpec, spec: &CallSpec) -> PlanResult<bool> {
-        let Some(input) = op.from.first().and_then(|from| self.tap(from)) else { return Ok(false) };
+        let Some(input) = op.from.first().and_then(|from| self.full_tap(from)) else {
+            return Ok(false);
+        };
         let caller = Caller { id: op.id.as_str(), spec };
-        let call = match call::call(self.loaded, &caller, &input.schema()) {
+        let carries = self.carriers.contains(&op.id);
+        let call = match call::call(self.loaded, &caller, &input.schema(), carries) {
             Ok(call) => call,
             Err(problems) => {
                 self.problems.extend(problems);
@@ -249,19 +213,12 @@ impl Builder<'_> {
                 let gathered = Arc::new(ExchangeExec::new(self.id(), Routing::Gather, input));
                 self.add(id, Arc::new(TransformExec::new(call, 0, gathered)?), ports);
             }
+            Kind::Aggregator if call.reads.is_empty() => {
+                self.problems.push(mismatch::reads_nothing(spec, &call.site.function().name));
+                return Ok(false);
+            }
             Kind::Aggregator => {
-                if call.reads.is_empty() {
-                    self.problems.push(
-                        Problem::new(
-                            "WEIR-PLAN-010",
-                            format!("`{}` reads no column", call.site.function().name),
-                        )
-                        .at(spec.call_span.clone(), "")
-                        .help("an aggregator needs one; `native = \"count\"` counts rows"),
-                    );
-                    return Ok(false);
-                }
-                let channel = self.id();
+                let (channel, input) = (self.id(), origin::stripped(input)?);
                 let plan = native::aggregate(&spec.key, &call, input, channel, self.partitions)?;
                 self.single(id, plan);
             }
@@ -270,7 +227,9 @@ impl Builder<'_> {
     }
 
     fn native(&mut self, op: &OpSpec, spec: &NativeSpec) -> PlanResult<bool> {
-        let taps: Vec<_> = op.from.iter().map(|from| self.tap(from)).collect();
+        let carries = self.carriers.contains(&op.id);
+        let tap = if carries { Self::full_tap } else { Self::tap };
+        let taps: Vec<_> = op.from.iter().map(|from| tap(self, from)).collect();
         let Some(inputs) = taps.into_iter().collect::<Option<Vec<_>>>() else { return Ok(false) };
         let channel = self.id();
         let plan = match spec {
@@ -385,7 +344,7 @@ impl Builder<'_> {
             );
         };
         let caller = Caller { id: function.id.as_str(), spec };
-        match call::call(self.loaded, &caller, &reads) {
+        match call::call(self.loaded, &caller, &reads, false) {
             Ok(call) => {
                 self.sites.insert(Arc::clone(&call.site));
                 self.functions.push(call.site);

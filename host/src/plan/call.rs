@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
+use super::origin;
 use crate::job::{CallSpec, Job, OpBody, Problem, Span};
 use crate::operator::Call;
 use crate::operator::key_group::can_be_key;
@@ -39,7 +40,9 @@ impl Loaded {
                 continue;
             }
             let path = job.folder.join(&call.wasm);
-            match plugins.get(wall, &path, &call.wasm, cache, notice) {
+            let same = calls(job).filter(|other| other.wasm == call.wasm);
+            let limits = same.fold(call.limits.clone(), |all, other| all.or_larger(&other.limits));
+            match plugins.get(wall, &path, &call.wasm, (cache, &limits), notice) {
                 Ok(plugin) => loaded.push((call.wasm.clone(), plugin)),
                 Err(error) => {
                     problems.push(not_loaded(call, &path, &error));
@@ -126,7 +129,15 @@ pub struct Caller<'a> {
 }
 
 /// Finds the function of an entry and agrees on columns; `input` is what the rows have.
-pub fn call(loaded: &Loaded, caller: &Caller<'_>, input: &SchemaRef) -> Result<Call, Vec<Problem>> {
+/// The rows that come out have the hidden column if `carries` says so.
+pub fn call(
+    loaded: &Loaded,
+    caller: &Caller<'_>,
+    input: &SchemaRef,
+    carries: bool,
+) -> Result<Call, Vec<Problem>> {
+    let carry = origin::place(input).filter(|_| carries);
+    let input = &origin::public(input);
     let (plugin, function) = loaded.function(caller.spec).map_err(|problem| vec![problem])?;
     let kind = plugin.functions()[function].kind;
     let (available, mut problems) = renamed(caller.spec, input);
@@ -141,8 +152,9 @@ pub fn call(loaded: &Loaded, caller: &Caller<'_>, input: &SchemaRef) -> Result<C
         function,
         config: serde_json::Value::Object(caller.spec.config.clone()).to_string(),
         available: Arc::clone(&available),
-        parents: !keep.is_empty(),
+        parents: !keep.is_empty() || carry.is_some(),
         limits: caller.spec.limits.clone(),
+        on_error: caller.spec.on_error,
     };
     let name = plugin.functions()[function].name.clone();
     let Checked { site, reads } = CallSite::check(site).map_err(|error| match error {
@@ -151,7 +163,7 @@ pub fn call(loaded: &Loaded, caller: &Caller<'_>, input: &SchemaRef) -> Result<C
         }
         SiteError::Plugin(error) => vec![refused(caller, &error)],
     })?;
-    let call = Call { site, reads, keep };
+    let call = Call { site, reads, keep, carry };
     match clash(&call, caller.spec, kind, input) {
         Some(problem) => Err(vec![problem]),
         None => Ok(call),

@@ -13,12 +13,14 @@ use datafusion_proto::physical_plan::{
     PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
 };
 
-use super::bind::SourceExec;
+use super::bind::{Reading, SourceExec};
+use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
     CallV1, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, SharedExec, Sites,
     TransformExec, WasmAggregate, WasmScalar,
 };
+use crate::row_error::ON_ERROR;
 use crate::types;
 
 /// Bytes that one node may take.
@@ -27,15 +29,31 @@ const NODE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A node of ours.
 #[derive(bincode::Encode, bincode::Decode)]
 enum NodeV1 {
-    Source { source: String, fields: Vec<(String, String, bool)>, partitions: u32 },
+    Source {
+        source: String,
+        fields: Vec<(String, String, bool)>,
+        partitions: u32,
+        reading: ReadingV1,
+    },
     Map(CallV1),
     Filter(CallV1),
     FlatMap((CallV1, u32)),
     Transform((CallV1, u32)),
-    Gather { id: u32 },
-    ByKey { id: u32, key: Vec<Vec<u8>>, partitions: u32 },
+    Gather {
+        id: u32,
+    },
+    ByKey {
+        id: u32,
+        key: Vec<Vec<u8>>,
+        partitions: u32,
+    },
     Shared((u32, Vec<u32>, u32)),
 }
+
+/// How a source is read: its number, the number of its policy, and whether rows say where they
+/// were read.
+#[derive(bincode::Encode, bincode::Decode)]
+struct ReadingV1(u8, u8, bool);
 
 /// A function of ours: op, digest, function.
 #[derive(bincode::Encode, bincode::Decode)]
@@ -100,8 +118,8 @@ impl PhysicalExtensionCodec for Codec {
             _ => plan_err!("a node of the plan has {} inputs", inputs.len()),
         };
         Ok(match node {
-            NodeV1::Source { source, fields, partitions } => {
-                source_node(source, fields, partitions)?
+            NodeV1::Source { source, fields, partitions, reading } => {
+                source_node(source, fields, partitions, reading)?
             }
             NodeV1::Map(call) => Arc::new(MapExec::restore(&call, input()?, context)?),
             NodeV1::Filter(call) => Arc::new(FilterExec::restore(&call, input()?, context)?),
@@ -180,10 +198,14 @@ fn source_record(node: &SourceExec) -> Result<NodeV1> {
     let field = |field: &Arc<arrow::datatypes::Field>| {
         (field.name().clone(), types::describe(field.data_type()), field.is_nullable())
     };
+    let reading = node.reading();
+    let policy = ON_ERROR.iter().position(|(_, policy)| *policy == reading.on_error);
+    let policy = policy.and_then(|policy| u8::try_from(policy).ok()).unwrap_or(0);
     Ok(NodeV1::Source {
         source: node.source().to_string(),
-        fields: node.schema().fields().iter().map(field).collect(),
+        fields: origin::public(&node.schema()).fields().iter().map(field).collect(),
         partitions: node.partitions() as u32,
+        reading: ReadingV1(reading.number, policy, reading.origins),
     })
 }
 
@@ -191,7 +213,12 @@ fn source_node(
     source: String,
     fields: Vec<(String, String, bool)>,
     partitions: u32,
+    ReadingV1(number, policy, origins): ReadingV1,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some((_, on_error)) = ON_ERROR.get(usize::from(policy)) else {
+        return plan_err!("a source has the unknown policy {policy}");
+    };
+    let reading = Reading { number, on_error: *on_error, origins };
     let fields: Result<Vec<arrow::datatypes::Field>> = fields
         .into_iter()
         .map(|(name, data_type, nullable)| match types::parse(&data_type) {
@@ -200,7 +227,8 @@ fn source_node(
         })
         .collect();
     let schema = Arc::new(arrow::datatypes::Schema::new(fields?));
-    Ok(Arc::new(SourceExec::new(NodeId::new(source), &schema, partitions as usize)))
+    let partitions = partitions as usize;
+    Ok(Arc::new(SourceExec::new(NodeId::new(source), &schema, partitions, reading)))
 }
 
 fn exchange_record(

@@ -7,8 +7,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 
 use super::bind::Bound;
-use super::build::JobPlan;
 use super::error::RunError;
+use super::job_plan::JobPlan;
 use super::session::Resources;
 use crate::operator::place_of;
 

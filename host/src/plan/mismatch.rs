@@ -7,7 +7,7 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::sql::{self, Table};
-use crate::job::{Input, OpSpec, Problem, SqlSpec};
+use crate::job::{CallSpec, Input, OpSpec, Problem, SqlSpec};
 
 /// A port that is not there.
 pub fn no_port(input: &Input, port: &str, ports: &[(String, SchemaRef)]) -> Problem {
@@ -55,4 +55,11 @@ pub fn wrong_sql(spec: &SqlSpec, error: &DataFusionError, tables: &[Table]) -> P
     Problem::new("WEIR-PLAN-015", format!("the query can't be planned: {text}"))
         .at(spec.span.clone(), "")
         .help(format!("tables: {}", known.join("; ")))
+}
+
+/// An aggregator that has nothing to add up.
+pub fn reads_nothing(spec: &CallSpec, function: &str) -> Problem {
+    Problem::new("WEIR-PLAN-010", format!("`{function}` reads no column"))
+        .at(spec.call_span.clone(), "")
+        .help("an aggregator needs one; `native = \"count\"` counts rows")
 }

@@ -11,20 +11,25 @@ mod call;
 mod codec;
 mod drive;
 mod error;
+mod job_plan;
 mod mismatch;
 mod native;
+mod origin;
 mod print;
 mod session;
 mod sql;
 
-pub use bind::{Bindings, Bound, Progress};
-pub use build::{JobPlan, SinkPlan, build};
+pub use bind::{Bindings, Bound, Progress, origin_of};
+pub use build::build;
 pub use call::Loaded;
 pub use codec::Codec;
 pub use drive::{Deliver, ReceiverError, RowsOut};
 pub use error::RunError;
+pub use job_plan::{JobPlan, SinkPlan};
 pub use print::print;
 pub use session::{Resources, Settings};
 
 // What the batch loop only hands through.
-pub use crate::plugin::{BatchNow, CallPlace, Counters, Interrupt, LogLine, LogSink, Usage};
+pub use crate::plugin::{
+    Aside, BatchNow, CallPlace, Counters, Exclusions, Interrupt, LogLine, LogSink, Places, Usage,
+};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use datafusion::physical_plan::displayable;
 
-use super::build::JobPlan;
+use super::job_plan::JobPlan;
 
 /// The tree of every sink, leaves last.
 pub fn print(plan: &JobPlan) -> String {

@@ -19,6 +19,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 
 use super::assemble::TapExec;
+use super::origin;
 use crate::id::NodeId;
 use crate::operator::{ChannelId, ExchangeExec, Routing, WasmAggregate, WasmScalar};
 use crate::plugin::{CallSite, Kind};
@@ -231,7 +232,7 @@ struct Provider {
 #[async_trait::async_trait]
 impl TableProvider for Provider {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.table.schema)
+        origin::public(&self.table.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -254,7 +255,7 @@ impl TableProvider for Provider {
             Partitioning::UnknownPartitioning(self.table.partitioning.partition_count());
         let tap: Arc<dyn ExecutionPlan> =
             Arc::new(TapExec::new(self.table.node.clone(), 0, schema, partitioning));
-        let Some(places) = projection else { return Ok(tap) };
+        let Some(places) = projection else { return origin::stripped(tap) };
         let out: Result<Vec<_>> = places
             .iter()
             .map(|place| {

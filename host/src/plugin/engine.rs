@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
+use super::compile::Compiler;
 use super::error::PluginError;
 use super::grant::{self, GuestState};
 use super::limit::{STACK_BYTES, Ticker};
@@ -16,6 +17,7 @@ use super::limit::{STACK_BYTES, Ticker};
 pub struct Wall {
     engine: Engine,
     linker: Linker<GuestState>,
+    compiler: Compiler,
     _ticker: Ticker,
 }
 
@@ -27,14 +29,14 @@ impl std::fmt::Debug for Wall {
 
 impl Wall {
     /// Builds the engine. Once per process.
-    pub fn new() -> Result<Self, PluginError> {
+    pub fn new(compiler: Compiler) -> Result<Self, PluginError> {
         let fail = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
-        let engine = Engine::new(&config()).map_err(fail)?;
+        let engine = engine()?;
         let mut linker = Linker::new(&engine);
         grant::link(&mut linker).map_err(fail)?;
         let ticker = Ticker::start(&engine)
             .map_err(|error| PluginError::Engine(format!("the epoch thread: {error}")))?;
-        Ok(Self { engine, linker, _ticker: ticker })
+        Ok(Self { engine, linker, compiler, _ticker: ticker })
     }
 
     /// The engine.
@@ -47,13 +49,27 @@ impl Wall {
         &self.linker
     }
 
-    /// A number that differs whenever precompiled code could not be used: version, settings and
-    /// processor.
+    /// See [`compatibility`]: version, settings and processor count.
     pub(super) fn compatibility(&self) -> u64 {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(0);
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.finish()
+        compatibility(&self.engine)
     }
+
+    /// How components are compiled.
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+}
+
+/// The engine, with the settings that compile, load and run components.
+pub(super) fn engine() -> Result<Engine, PluginError> {
+    Engine::new(&config()).map_err(|error| PluginError::Engine(format!("{error:#}")))
+}
+
+/// A number that differs whenever precompiled code could not be used.
+pub(super) fn compatibility(engine: &Engine) -> u64 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(0);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Off is what no language toolchain needs: most of what was ever wrong in the engine was there.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::compile::CompileFailure;
 use crate::id::BatchId;
 
 /// Where in a job a function failed. Written once, where the instance is called.
@@ -20,6 +21,17 @@ pub struct CallPlace {
     pub batch: BatchId,
     /// The partition.
     pub partition: u32,
+    /// The row that it failed on, when that was found.
+    pub row: Option<RowMark>,
+}
+
+/// A row, for messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowMark {
+    /// Where it was read.
+    pub origin: Option<String>,
+    /// The row as JSON, cut when it is long; none when rows are to be hidden.
+    pub content: Option<String>,
 }
 
 /// Why a call of a function failed.
@@ -48,6 +60,14 @@ pub enum CallFailure {
         /// What the function wrote to its standard error in this call.
         stderr: String,
     },
+    /// The instance wanted larger tables than it may have.
+    #[error("the function wanted tables of {wanted} elements, its limit is {limit}")]
+    Elements {
+        /// What it would have had in sum.
+        wanted: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The call recursed too deeply.
     #[error("the function used up its stack of {0} bytes")]
     Stack(usize),
@@ -61,15 +81,23 @@ pub enum CallFailure {
     #[error("the function failed: {0}")]
     Function(String),
     /// The function rejected a row and the op's policy is to fail.
-    #[error("row {row} of the chunk was rejected: {message}")]
-    Row {
-        /// The row within the chunk, from 0.
-        row: u32,
-        /// The function's reason.
-        message: String,
-        /// The row, as JSON.
-        content: String,
+    #[error("a row was rejected: {0}")]
+    Row(String),
+    /// So many rows failed that they are not looked for any more.
+    #[error(
+        "finding the rows that it fails on was given up after {rows} rows and {took:?}: {last}"
+    )]
+    TooMany {
+        /// Rows that were found.
+        rows: u32,
+        /// The time that it took.
+        took: Duration,
+        /// Why the last one failed.
+        last: String,
     },
+    /// A dead letter could not be put aside.
+    #[error("{0}")]
+    Letters(String),
     /// The batch was given up because something else failed or the job is stopping.
     #[error("the call was interrupted because the batch was given up")]
     Interrupted,
@@ -100,6 +128,14 @@ pub enum PluginError {
         reason: String,
         /// What to do.
         help: &'static str,
+    },
+    /// The component can't be compiled.
+    #[error("`{plugin}` can't be compiled: {failure}")]
+    Compile {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        failure: CompileFailure,
     },
     /// The component does not fit the package.
     #[error("`{plugin}` does not fit: {reason}")]
@@ -159,22 +195,13 @@ impl PluginError {
             Self::Missing(_) => "WEIR-PLUGIN-001",
             Self::File { .. } => "WEIR-PLUGIN-002",
             Self::NotAComponent { .. } => "WEIR-PLUGIN-003",
+            Self::Compile { .. } => "WEIR-PLUGIN-009",
             Self::World { .. } => "WEIR-PLUGIN-004",
             Self::Build { .. } => "WEIR-PLUGIN-005",
             Self::Describe { .. } => "WEIR-PLUGIN-006",
             Self::Refused { .. } => "WEIR-PLUGIN-007",
             Self::Engine(_) => "WEIR-PLUGIN-008",
-            Self::Call { failure, .. } => match failure {
-                CallFailure::Trap { .. } => "WEIR-PLUGIN-020",
-                CallFailure::Time(_) => "WEIR-PLUGIN-021",
-                CallFailure::Memory { .. } => "WEIR-PLUGIN-022",
-                CallFailure::Stack(_) => "WEIR-PLUGIN-023",
-                CallFailure::Result(_) => "WEIR-PLUGIN-024",
-                CallFailure::Contract(_) => "WEIR-PLUGIN-025",
-                CallFailure::Function(_) => "WEIR-PLUGIN-026",
-                CallFailure::Row { .. } => "WEIR-PLUGIN-027",
-                CallFailure::Interrupted => "WEIR-PLUGIN-028",
-            },
+            Self::Call { failure, .. } => failure.code(),
         }
     }
 
@@ -187,6 +214,13 @@ impl PluginError {
                     .into()
             }
             Self::NotAComponent { help, .. } => (*help).into(),
+            Self::Compile { failure, .. } => match failure {
+                CompileFailure::Invalid(_) => "build the component anew",
+                CompileFailure::Time(_) => "set `limits.compile_time` higher if you trust it",
+                CompileFailure::Memory(_) => "set `limits.compile_memory` higher if you trust it",
+                CompileFailure::Ended(_) => "this is a fault of Weir: please report it",
+            }
+            .into(),
             Self::World { .. } => {
                 "build it against the package weir:operator (wit/ and sdk/ of this project), or \
                  use a host that knows its version"
@@ -201,6 +235,34 @@ impl PluginError {
 }
 
 impl CallFailure {
+    /// The stable code that `host explain` knows.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Trap { .. } => "WEIR-PLUGIN-020",
+            Self::Time(_) => "WEIR-PLUGIN-021",
+            Self::Memory { .. } => "WEIR-PLUGIN-022",
+            Self::Stack(_) => "WEIR-PLUGIN-023",
+            Self::Result(_) => "WEIR-PLUGIN-024",
+            Self::Contract(_) => "WEIR-PLUGIN-025",
+            Self::Function(_) => "WEIR-PLUGIN-026",
+            Self::Row(_) => "WEIR-PLUGIN-027",
+            Self::TooMany { .. } => "WEIR-PLUGIN-029",
+            Self::Letters(_) => "WEIR-PLUGIN-030",
+            Self::Elements { .. } => "WEIR-PLUGIN-031",
+            Self::Interrupted => "WEIR-PLUGIN-028",
+        }
+    }
+
+    /// Whether it may be the fault of a row, so that the others would pass.
+    pub fn is_by_row(&self) -> bool {
+        !matches!(self, Self::Interrupted | Self::TooMany { .. } | Self::Letters(_))
+    }
+
+    /// Whether the same call might pass another time.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Time(_) | Self::Memory { .. })
+    }
+
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Time(limit) => format!(
@@ -211,6 +273,10 @@ impl CallFailure {
                 "if the function needs more, set `limits = {{ memory = \"{}MiB\" }}` on the op",
                 limit / (1024 * 1024) * 4
             ),
+            Self::Elements { limit, .. } => format!(
+                "if the function needs more, set `limits = {{ elements = {} }}` on the op",
+                limit * 4
+            ),
             Self::Result(limit) => format!(
                 "give fewer rows for a row, or set `limits = {{ result = \"{}MiB\" }}` on the op",
                 (limit / (1024 * 1024)).max(1) * 4
@@ -218,11 +284,17 @@ impl CallFailure {
             Self::Contract(_) => {
                 "this is a fault of the plugin or its SDK; wit/README.md has the contract".into()
             }
-            Self::Trap { .. } | Self::Stack(_) | Self::Function(_) | Self::Row { .. } => {
-                "nothing of this batch was written; mend the function or the input and run again"
+            Self::Trap { .. } | Self::Stack(_) | Self::Function(_) | Self::Row(_) => {
+                "nothing of this batch was written; mend the function or the input and run again, \
+                 or leave such rows out with `on_error = \"skip\"` or `\"dead-letter\"`"
                     .into()
             }
-            Self::Interrupted => return None,
+            Self::TooMany { .. } => {
+                "a function that fails on so many rows is broken: nothing of this batch was \
+                 written; mend the function, or filter the rows out before it"
+                    .into()
+            }
+            Self::Interrupted | Self::Letters(_) => return None,
         })
     }
 }

@@ -1,11 +1,12 @@
 //! An open function in a sandbox of its own: one for each op, partition and batch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayData, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
+use wasmtime::Store;
 use wasmtime::component::{Instance as WasmInstance, ResourceAny};
-use wasmtime::{Store, UpdateDeadline};
 
 use super::abi::v0_1::exports::weir::operator as exports;
 use super::abi::v0_1::weir::operator::rows::{ColumnParam, ColumnResult, RowsParam, RowsResult};
@@ -15,14 +16,11 @@ use super::describe::{self, Kind, Port};
 use super::error::{CallFailure, CallPlace, PluginError};
 use super::grant::{Counters, GuestState};
 use super::lane::Lane;
-use super::limit::{Deadline, Ended, Meter, STACK_BYTES};
 use super::load::Plugin;
 use super::row_error::{self, RowError};
+use super::sandbox::{failure, sandbox};
 use crate::job::Limits;
 use crate::types;
-
-/// Rows out for a row in, on average over a chunk, beyond which a flat-mapper broke the contract.
-const ROWS_OUT_PER_ROW_MAX: usize = 64;
 
 /// What a call gave: the value, and rows that were not taken.
 #[derive(Debug)]
@@ -97,62 +95,6 @@ impl std::fmt::Debug for Instance {
     }
 }
 
-/// A store with all limits on.
-pub(super) fn sandbox(plugin: &Plugin, lane: Lane, limits: &Limits) -> Store<GuestState> {
-    let deadline = Deadline::new(limits.time, lane.now.interrupt.clone());
-    let state = GuestState::new(lane, Meter::new(limits.memory), deadline);
-    let mut store = Store::new(plugin.engine(), state);
-    store.limiter(|state| &mut state.meter);
-    store.set_hostcall_fuel(usize::try_from(limits.result).unwrap_or(usize::MAX));
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| match context.data_mut().deadline.check() {
-        None => Ok(UpdateDeadline::Continue(1)),
-        Some(Ended::Time) => Err(wasmtime::format_err!("time")),
-        Some(Ended::Interrupt) => Err(wasmtime::format_err!("interrupt")),
-    });
-    store
-}
-
-/// Why a call ended, from what the engine says and what the limits saw.
-pub(super) fn failure(store: &Store<GuestState>, error: &wasmtime::Error) -> CallFailure {
-    let state = store.data();
-    match state.deadline.ended {
-        Some(Ended::Time) => return CallFailure::Time(state.deadline.limit()),
-        Some(Ended::Interrupt) => return CallFailure::Interrupted,
-        None => {}
-    }
-    let stderr = state.console.stderr();
-    if let Some(wanted) = state.meter.refused() {
-        return CallFailure::Memory { wanted, limit: state.meter.memory_limit(), stderr };
-    }
-    let root = format!("{:#}", error.root_cause());
-    if root.contains("hostcall") || root.contains("fuel allocated for hostcalls") {
-        return CallFailure::Result(store.hostcall_fuel() as u64);
-    }
-    if matches!(error.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::StackOverflow)) {
-        return CallFailure::Stack(STACK_BYTES);
-    }
-    let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(frames).unwrap_or_default();
-    if backtrace.is_empty() && error.downcast_ref::<wasmtime::Trap>().is_none() {
-        return CallFailure::Contract(root);
-    }
-    CallFailure::Trap { reason: root, stderr, backtrace }
-}
-
-/// Frames shown of a backtrace.
-const FRAMES_MAX: usize = 32;
-
-fn frames(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
-    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => {
-            let known = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
-            known.unwrap_or_else(|| name.to_owned())
-        }
-        None => format!("function {}", frame.func_index()),
-    };
-    trace.frames().iter().take(FRAMES_MAX).map(name).collect()
-}
-
 impl Instance {
     /// Opens a function in a fresh sandbox.
     pub fn open(opening: &Opening<'_>, lane: Lane) -> Result<(Self, Layout), PluginError> {
@@ -193,6 +135,16 @@ impl Instance {
         self.broken
     }
 
+    /// Where it stands, and what belongs to the batch.
+    pub fn lane(&self) -> &Lane {
+        &self.store.data().lane
+    }
+
+    /// Sets how long each call may take from now on; the limit of the op if none is given.
+    pub fn set_time(&mut self, time: Option<Duration>) {
+        self.store.data_mut().deadline.set_limit(time.unwrap_or(self.limits.time));
+    }
+
     /// Another batch begins for an instance that is kept.
     pub fn rebind(&mut self, lane: Lane) {
         self.store.data_mut().rebind(lane);
@@ -200,7 +152,12 @@ impl Instance {
 
     /// What was counted since the last time.
     pub fn take_counters(&mut self) -> Counters {
-        std::mem::take(&mut self.store.data_mut().counters)
+        self.store.data_mut().counters.take()
+    }
+
+    /// Tells how many lines of its log were dropped.
+    pub fn tell_dropped(&self) {
+        self.store.data().tell_dropped();
     }
 
     /// The most memory it has had, in bytes.
@@ -254,7 +211,8 @@ impl Instance {
         let output =
             self.call(rows, |store, param| calls.call_flat_map_rows(store, handle, param))?;
         let count = rows.num_rows() as u32;
-        let most = rows.num_rows().saturating_mul(ROWS_OUT_PER_ROW_MAX).max(CHUNK_OUT_MIN);
+        let each = usize::try_from(self.limits.rows).unwrap_or(usize::MAX);
+        let most = rows.num_rows().saturating_mul(each).max(CHUNK_OUT_MIN);
         self.output(output, count, ports, most)
     }
 
@@ -416,7 +374,8 @@ impl Instance {
             let given = emitted.rows.count as usize;
             if given > rows_max {
                 return Err(self.lied(format!(
-                    "it gave {given} rows for {count}, more than {ROWS_OUT_PER_ROW_MAX} for one"
+                    "it gave {given} rows for {count}, more than {} for one (`limits.rows`)",
+                    self.limits.rows
                 )));
             }
             self.check_parents(&emitted.parents, given, count)?;
@@ -498,8 +457,12 @@ impl Instance {
 
     /// Puts the place to a failure.
     pub fn failed(&self, failure: CallFailure) -> PluginError {
-        let place = place(&self.plugin, self.function, &self.store.data().lane);
-        PluginError::Call { place, failure }
+        PluginError::Call { place: self.place(), failure }
+    }
+
+    /// Where a call of it stands.
+    pub fn place(&self) -> Box<CallPlace> {
+        place(&self.plugin, self.function, &self.store.data().lane)
     }
 }
 
@@ -522,6 +485,7 @@ fn place(plugin: &Plugin, function: usize, lane: &Lane) -> Box<CallPlace> {
         digest: plugin.digest().to_string(),
         batch: lane.now.batch,
         partition: lane.partition,
+        row: None,
     })
 }
 

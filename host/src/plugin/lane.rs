@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::{self, Micros};
 use crate::id::{BatchId, JobName};
 
+use super::aside::Aside;
 use super::limit::Interrupt;
 
 /// How much a line of the log matters.
@@ -64,6 +65,8 @@ pub struct BatchNow {
     pub interrupt: Interrupt,
     /// Where lines go.
     pub log: LogSink,
+    /// What becomes of rows that can't be taken.
+    pub aside: Aside,
 }
 
 impl fmt::Debug for BatchNow {
@@ -81,6 +84,7 @@ impl BatchNow {
             time: Micros(0),
             interrupt: Interrupt::default(),
             log: Arc::new(|_| {}),
+            aside: Aside::nowhere(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmtime::{Engine, ResourceLimiter};
 
 use crate::clock::Stopwatch;
+use crate::job::Limits;
 
 /// How often the epoch moves: the grain of every time limit.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -14,42 +15,44 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// The WebAssembly stack of a call, in bytes.
 pub const STACK_BYTES: usize = 512 * 1024;
 
-/// Elements that the tables of an instance may have in sum.
-const TABLE_ELEMENTS_MAX: usize = 100_000;
-/// Core instances, memories and tables of one component.
-const CORE_INSTANCES_MAX: usize = 64;
-const MEMORIES_MAX: usize = 4;
-const TABLES_MAX: usize = 8;
-
 /// Counts what one instance has, as the sum over all its memories and tables, and refuses more.
 #[derive(Debug)]
 pub struct Meter {
-    memory_limit: u64,
+    limits: Limits,
     memory: u64,
     memory_max: u64,
-    table_elements: usize,
-    refused: Option<u64>,
+    elements: u64,
+    refused: Option<Refusal>,
+}
+
+/// What an instance asked for and did not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Memory: bytes in sum.
+    Memory(u64),
+    /// Tables: elements in sum.
+    Elements(u64),
 }
 
 impl Meter {
-    /// A meter for an instance that may have so many bytes of memory.
-    pub fn new(memory_limit: u64) -> Self {
-        Self { memory_limit, memory: 0, memory_max: 0, table_elements: 0, refused: None }
+    /// A meter for an instance with these limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), memory: 0, memory_max: 0, elements: 0, refused: None }
     }
 
-    /// The largest sum so far, in bytes.
+    /// The largest sum of memory so far, in bytes.
     pub fn memory_max(&self) -> u64 {
         self.memory_max
     }
 
-    /// The sum that was refused last, if one was: a trap that follows is a memory limit.
-    pub fn refused(&self) -> Option<u64> {
+    /// What was refused last, if anything was: a trap that follows is because of it.
+    pub fn refused(&self) -> Option<Refusal> {
         self.refused
     }
 
-    /// The limit of memory.
-    pub fn memory_limit(&self) -> u64 {
-        self.memory_limit
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 }
 
@@ -60,9 +63,9 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let sum = self.memory + desired.saturating_sub(current) as u64;
-        if sum > self.memory_limit {
-            self.refused = Some(sum);
+        let sum = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        if sum > self.limits.memory {
+            self.refused = Some(Refusal::Memory(sum));
             return Ok(false);
         }
         self.memory = sum;
@@ -76,24 +79,60 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let sum = self.table_elements + desired.saturating_sub(current);
-        if sum > TABLE_ELEMENTS_MAX {
+        let sum = self.elements.saturating_add(desired.saturating_sub(current) as u64);
+        if sum > self.limits.elements {
+            self.refused = Some(Refusal::Elements(sum));
             return Ok(false);
         }
-        self.table_elements = sum;
+        self.elements = sum;
         Ok(true)
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX
+        usize::try_from(self.limits.instances).unwrap_or(usize::MAX)
     }
 
     fn tables(&self) -> usize {
-        TABLES_MAX
+        usize::try_from(self.limits.tables).unwrap_or(usize::MAX)
     }
 
     fn memories(&self) -> usize {
-        MEMORIES_MAX
+        usize::try_from(self.limits.memories).unwrap_or(usize::MAX)
+    }
+}
+
+/// How much an instance may still log: as much as a second allows, and no more is saved up.
+#[derive(Debug)]
+pub struct LogGate {
+    rate: u64,
+    left: u64,
+    since: Stopwatch,
+    dropped: u64,
+}
+
+impl LogGate {
+    /// A gate for so many bytes a second.
+    pub fn new(rate: u64) -> Self {
+        Self { rate, left: rate, since: Stopwatch::start(), dropped: 0 }
+    }
+
+    /// Whether a line may pass. Those that may not are counted.
+    pub fn admit(&mut self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        if bytes > self.left && self.since.elapsed() >= Duration::from_secs(1) {
+            (self.left, self.since) = (self.rate, Stopwatch::start());
+        }
+        let passes = bytes <= self.left;
+        match passes {
+            true => self.left -= bytes,
+            false => self.dropped += 1,
+        }
+        passes
+    }
+
+    /// Lines that did not pass since the last call.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 }
 
@@ -141,6 +180,11 @@ impl Deadline {
     /// The limit.
     pub fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// Sets the limit of the calls that follow.
+    pub fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
     }
 
     /// A call begins.
@@ -208,12 +252,19 @@ mod tests {
 
     #[test]
     fn memory_is_counted_as_a_sum_over_all_memories() {
-        let mut meter = Meter::new(100);
+        let mut meter = Meter::new(&Limits { memory: 100, ..Limits::default() });
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(!meter.memory_growing(0, 60, None).unwrap());
-        assert_eq!(meter.refused(), Some(120));
+        assert_eq!(meter.refused(), Some(Refusal::Memory(120)));
         assert!(meter.memory_growing(60, 100, None).unwrap());
         assert_eq!(meter.memory_max(), 100);
+    }
+
+    #[test]
+    fn no_more_is_logged_than_the_rate_allows() {
+        let mut gate = LogGate::new(10);
+        assert!(gate.admit(6) && gate.admit(4) && !gate.admit(1) && !gate.admit(20));
+        assert_eq!((gate.take_dropped(), gate.take_dropped()), (2, 0));
     }
 
     #[test]

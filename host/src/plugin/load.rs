@@ -9,13 +9,15 @@ use wasmtime::component::{Component, InstancePre, types::ComponentItem};
 
 use super::abi::{self, v0_1::exports::weir::operator::guest::GuestIndices};
 use super::cache::Cache;
+use super::compile::CompileFailure;
+use super::count;
 use super::describe::{self, Function};
 use super::engine::Wall;
 use super::error::{CallPlace, PluginError};
 use super::fetch::Fetched;
 use super::grant::GuestState;
-use super::instance::{failure, sandbox};
 use super::lane::{BatchNow, Lane};
+use super::sandbox::{failure, sandbox};
 use crate::clock::Stopwatch;
 use crate::id::{BatchId, Digest};
 use crate::job::Limits;
@@ -57,9 +59,10 @@ impl Plugin {
         wall: &Wall,
         fetched: &Fetched,
         cache: Option<&Cache>,
+        limits: &Limits,
     ) -> Result<Self, PluginError> {
-        check_header(fetched)?;
-        let (component, compiled) = component(wall, fetched, cache)?;
+        check_header(fetched, limits)?;
+        let (component, compiled) = component(wall, fetched, cache, limits)?;
         let imports = imports(wall, &component);
         let abi = abi_of(wall, &component, fetched, &imports)?;
         let pre = wall
@@ -82,8 +85,7 @@ impl Plugin {
     }
 
     fn describe(&self) -> Result<Vec<Function>, PluginError> {
-        let limits =
-            Limits { memory: 256 * 1024 * 1024, time: DESCRIBE_TIME, result: 16 * 1024 * 1024 };
+        let limits = Limits { time: DESCRIBE_TIME, result: 16 * 1024 * 1024, ..Limits::default() };
         let lane = Lane { now: BatchNow::none(), op: String::new(), partition: 0, mark: 0 };
         let mut store = sandbox(self, lane, &limits);
         let described = (|| {
@@ -99,6 +101,7 @@ impl Plugin {
                 digest: self.digest.to_string(),
                 batch: BatchId(0),
                 partition: 0,
+                row: None,
             }),
             failure: failure(&store, &error),
         })?;
@@ -151,11 +154,8 @@ impl Plugin {
     }
 }
 
-/// The largest component that is loaded, in bytes.
-const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-
 /// Tells a component from a core module and from anything else by the first eight bytes.
-fn check_header(fetched: &Fetched) -> Result<(), PluginError> {
+fn check_header(fetched: &Fetched, limits: &Limits) -> Result<(), PluginError> {
     let not = |reason: &str, help: &'static str| {
         Err(PluginError::NotAComponent {
             plugin: fetched.name.clone(),
@@ -163,10 +163,17 @@ fn check_header(fetched: &Fetched) -> Result<(), PluginError> {
             help,
         })
     };
-    if fetched.bytes.len() > COMPONENT_BYTES_MAX {
+    if fetched.bytes.len() as u64 > limits.component {
         return not(
-            "it is larger than 64 MiB",
-            "build it with optimisation and without debug info",
+            &format!("it has {} bytes, its limit is {}", fetched.bytes.len(), limits.component),
+            "build it with optimisation and without debug info, or set `limits.component`",
+        );
+    }
+    let functions = count::functions(&fetched.bytes);
+    if functions > limits.functions {
+        return not(
+            &format!("it has {functions} functions, its limit is {}", limits.functions),
+            "build it with optimisation, or set `limits.functions`",
         );
     }
     match fetched.bytes.get(..8) {
@@ -186,6 +193,7 @@ fn component(
     wall: &Wall,
     fetched: &Fetched,
     cache: Option<&Cache>,
+    limits: &Limits,
 ) -> Result<(Component, Compiled), PluginError> {
     let key = wall.compatibility();
     if let Some(code) = cache.and_then(|cache| cache.get(&fetched.digest, key)) {
@@ -197,25 +205,27 @@ fn component(
         }
     }
     let took = Stopwatch::start();
-    let broken = |error: wasmtime::Error| PluginError::NotAComponent {
-        plugin: fetched.name.clone(),
-        reason: format!("{error:#}"),
-        help: "the file is damaged, or needs WebAssembly features that this host keeps off",
-    };
-    match cache {
-        None => {
-            let component = Component::new(wall.engine(), &fetched.bytes).map_err(broken)?;
-            Ok((component, Compiled::Fresh(took.elapsed())))
-        }
-        Some(cache) => {
-            let code = wall.engine().precompile_component(&fetched.bytes).map_err(broken)?;
-            // A cache that can't be written costs time at the next start and nothing else.
-            let _ = cache.put(&fetched.digest, key, &code);
-            // SAFETY: the bytes were made by this engine one line above.
-            let component = unsafe { Component::deserialize(wall.engine(), &code) };
-            let component = component.map_err(broken)?;
-            Ok((component, Compiled::Fresh(took.elapsed())))
-        }
+    let code = wall.compiler().compile(wall.engine(), &fetched.bytes, limits);
+    let code = code.map_err(|failure| not_compiled(fetched.name.clone(), failure))?;
+    if let Some(cache) = cache {
+        // A cache that can't be written costs time at the next start and nothing else.
+        let _ = cache.put(&fetched.digest, key, &code);
+    }
+    // SAFETY: the bytes were made a moment ago by an engine of the same version and settings, in
+    // this process or in one that this one started from its own file.
+    let component = unsafe { Component::deserialize(wall.engine(), &code) };
+    let component = component.map_err(|error| PluginError::Engine(format!("{error:#}")))?;
+    Ok((component, Compiled::Fresh(took.elapsed())))
+}
+
+fn not_compiled(plugin: String, failure: CompileFailure) -> PluginError {
+    match failure {
+        CompileFailure::Invalid(reason) => PluginError::NotAComponent {
+            plugin,
+            reason,
+            help: "the file is damaged, or needs WebAssembly features that this host keeps off",
+        },
+        failure => PluginError::Compile { plugin, failure },
     }
 }
 
@@ -274,7 +284,7 @@ impl Plugins {
         wall: &Wall,
         path: &Path,
         name: &str,
-        cache: Option<&Cache>,
+        (cache, limits): (Option<&Cache>, &Limits),
         notice: &dyn Fn(&str),
     ) -> Result<Arc<Plugin>, PluginError> {
         let key = path.to_string_lossy().into_owned();
@@ -282,7 +292,7 @@ impl Plugins {
             return Ok(Arc::clone(plugin));
         }
         let fetched = super::fetch::fetch(path, name, notice)?;
-        let plugin = Arc::new(Plugin::load(wall, &fetched, cache)?);
+        let plugin = Arc::new(Plugin::load(wall, &fetched, cache, limits)?);
         self.loaded.push((key, Arc::clone(&plugin)));
         Ok(plugin)
     }

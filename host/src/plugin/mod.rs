@@ -6,9 +6,12 @@
 //! Not here: batches and plans; a call is told its batch and knows no more of it.
 
 mod abi;
+mod aside;
 pub mod build;
 mod cache;
 pub mod columns;
+mod compile;
+mod count;
 mod describe;
 mod engine;
 mod error;
@@ -19,12 +22,15 @@ mod lane;
 mod limit;
 mod load;
 mod row_error;
+mod sandbox;
 mod site;
 
+pub use aside::{Aside, ChunkId, Exclusions, Places};
 pub use cache::Cache;
+pub use compile::{ARGUMENT as COMPILE_ARGUMENT, CompileFailure, Compiler, child as compile_child};
 pub use describe::{Determinism, Function, Kind, Port};
 pub use engine::Wall;
-pub use error::{CallFailure, CallPlace, PluginError};
+pub use error::{CallFailure, CallPlace, PluginError, RowMark};
 pub use grant::Counters;
 pub use instance::{Called, Emitted, Instance};
 pub use lane::{BatchNow, Lane, LogLevel, LogLine, LogSink};

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::describe::{self, Determinism, Function, Kind};
@@ -15,9 +14,9 @@ use super::grant::Counters;
 use super::instance::{Called, Instance, Opening};
 use super::lane::{BatchNow, Lane};
 use super::load::Plugin;
-use super::row_error::RowError;
 use crate::clock::Stopwatch;
 use crate::job::Limits;
+use crate::row_error::OnError;
 
 /// What a call site is made from.
 #[derive(Clone, Debug)]
@@ -36,6 +35,8 @@ pub struct SiteSpec {
     pub parents: bool,
     /// The limits.
     pub limits: Limits,
+    /// What is done with rows that the function can't take.
+    pub on_error: OnError,
 }
 
 /// A site that was opened once to see that it can be.
@@ -71,6 +72,14 @@ pub struct CallSite {
     kept: Mutex<HashMap<u32, Instance>>,
     stats: SiteStats,
     counters: Mutex<Counters>,
+    search: Search,
+}
+
+/// What looking for bad rows has cost in the current batch, over all lanes.
+#[derive(Debug, Default)]
+struct Search {
+    rows: AtomicU64,
+    nanos: AtomicU64,
 }
 
 impl std::fmt::Debug for CallSite {
@@ -192,6 +201,7 @@ impl CallSite {
             kept: Mutex::default(),
             stats: SiteStats::default(),
             counters: Mutex::default(),
+            search: Search::default(),
         });
         Ok(Checked { site, reads })
     }
@@ -231,6 +241,20 @@ impl CallSite {
         &self.spec.limits
     }
 
+    /// What is done with rows that the function can't take.
+    pub fn on_error(&self) -> OnError {
+        self.spec.on_error
+    }
+
+    /// Adds to what looking for bad rows has cost in this batch. Gives the sums: rows that were
+    /// found, and the time that it took.
+    pub fn searched(&self, rows: u64, took: Duration) -> (u64, Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let rows = self.search.rows.fetch_add(rows, Ordering::Relaxed) + rows;
+        let nanos = self.search.nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos);
+        (rows, Duration::from_nanos(nanos))
+    }
+
     /// The counters of the site.
     pub fn stats(&self) -> &SiteStats {
         &self.stats
@@ -243,6 +267,8 @@ impl CallSite {
 
     /// A batch begins.
     pub fn begin(&self, now: BatchNow) {
+        self.search.rows.store(0, Ordering::Relaxed);
+        self.search.nanos.store(0, Ordering::Relaxed);
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
@@ -269,24 +295,8 @@ impl CallSite {
                 Instance::open(&opening(&self.spec, &self.input), lane)?.0
             }
         };
-        Ok(Guest { site: Arc::clone(self), partition, instance: Some(instance) })
-    }
-
-    /// Fails for the first row that was not taken: the only policy until there are others.
-    fn refuse(
-        &self,
-        guest: &Instance,
-        rows: &RecordBatch,
-        errors: &[RowError],
-    ) -> Result<(), PluginError> {
-        match errors.first() {
-            None => Ok(()),
-            Some(first) => Err(guest.failed(CallFailure::Row {
-                row: first.row,
-                message: first.message.clone(),
-                content: row_text(rows, first.row as usize),
-            })),
-        }
+        let (site, counters) = (Arc::clone(self), Counters::default());
+        Ok(Guest { site, partition, instance: Some(instance), counters })
     }
 }
 
@@ -337,23 +347,6 @@ fn chosen(names: &[String], available: &SchemaRef) -> Result<(Vec<usize>, Schema
     Ok((places, Arc::new(Schema::new(fields))))
 }
 
-/// A row as JSON for a message; short.
-fn row_text(rows: &RecordBatch, row: usize) -> String {
-    if row >= rows.num_rows() {
-        return String::new();
-    }
-    let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
-    let written = writer.write(&rows.slice(row, 1)).and_then(|()| writer.finish());
-    match written {
-        Ok(()) => {
-            let text = String::from_utf8_lossy(&writer.into_inner()).trim_end().to_owned();
-            let end = text.floor_char_boundary(1024);
-            text[..end].to_owned()
-        }
-        Err(_) => String::new(),
-    }
-}
-
 /// An open function on loan to a lane. Dropped, a function that is pure stays open for the next
 /// batch.
 #[derive(Debug)]
@@ -361,6 +354,7 @@ pub struct Guest {
     site: Arc<CallSite>,
     partition: u32,
     instance: Option<Instance>,
+    counters: Counters,
 }
 
 impl Deref for Guest {
@@ -383,24 +377,20 @@ impl Guest {
         &self.site
     }
 
-    /// Calls with rows, measures it, and fails for a row that was not taken.
+    /// Calls with rows and measures it. Metrics count only if the call succeeds.
     pub fn taking<T>(
         &mut self,
-        rows: &RecordBatch,
+        rows: usize,
         rows_out: impl FnOnce(&T) -> usize,
         call: impl FnOnce(&mut Instance) -> Result<Called<T>, PluginError>,
-    ) -> Result<T, PluginError> {
+    ) -> Result<Called<T>, PluginError> {
         let took = Stopwatch::start();
-        let called = call(self)?;
-        self.site.stats.count(rows.num_rows(), rows_out(&called.value), took.elapsed());
-        self.site.refuse(self, rows, &called.errors)?;
-        Ok(called.value)
-    }
-
-    /// Fails for the first row that was not taken, for calls whose rows are not at hand any more.
-    pub fn refuse_any(&self, errors: &[RowError]) -> Result<(), PluginError> {
-        let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        self.site.refuse(self, &none, errors)
+        let called = call(self);
+        let counters = self.take_counters();
+        let called = called?;
+        self.site.stats.count(rows, rows_out(&called.value), took.elapsed());
+        self.counters.merge(counters);
+        Ok(called)
     }
 
     /// Calls without rows and measures it.
@@ -423,7 +413,11 @@ impl Guest {
     /// Hands the counters over; gives the instance.
     fn settle(&mut self) -> Option<Instance> {
         let mut instance = self.instance.take()?;
-        let counters = instance.take_counters();
+        instance.tell_dropped();
+        let mut counters = std::mem::take(&mut self.counters);
+        if !instance.broken() {
+            counters.merge(instance.take_counters());
+        }
         self.site.counters.lock().unwrap_or_else(PoisonError::into_inner).merge(counters);
         self.site.stats.memory_max.fetch_max(instance.memory_max(), Ordering::Relaxed);
         Some(instance)

@@ -23,8 +23,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::clock::Micros;
-use crate::id::{BatchId, JobName};
-use crate::job::{SinkKind, SinkSpec};
+use crate::id::{BatchId, JobName, SinkId};
+use crate::job::{DeadLettersSpec, FormatKind, SinkKind, SinkSpec};
 
 /// Which batch rows belong to.
 #[derive(Clone, Debug)]
@@ -101,6 +101,22 @@ pub struct Written {
     pub place: Option<String>,
     /// Whether the batch had been there before, so that nothing was written.
     pub existed: bool,
+}
+
+/// Rows that could not even be made.
+pub fn rows_failed(error: arrow::error::ArrowError) -> SinkError {
+    SinkError::from(crate::format::FormatError::from(error))
+}
+
+/// Opens the sink of dead letters: JSON lines, a folder for each batch that has some. Relative
+/// paths start at `folder`; each run has a folder of its own in it.
+pub fn open_dead_letters(
+    spec: &DeadLettersSpec,
+    folder: &Path,
+    run: &str,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    let path = folder.join(&spec.path).join(run);
+    Ok(Arc::new(file::FileSink::open(SinkId::new("dead-letters"), &path, FormatKind::Json)?))
 }
 
 /// Opens the sink that the job describes. Relative paths start at `folder`.

@@ -18,6 +18,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::format::FormatError;
 use crate::job::{SourceKind, SourceSpec};
 
 /// What one batch takes from one source: everything that is needed to read the same rows again.
@@ -92,14 +93,16 @@ pub trait Source: Send + Sync {
     /// Whether nothing can ever come after what was cut.
     fn finished(&self) -> bool;
 
-    /// Opens the part of a range that lane `partition` of `partitions` reads. The parts in order
-    /// are the whole range.
+    /// Opens part `part.0` of `part.1` of a range. The parts in order are the whole range.
     fn read(
         &self,
         range: &SourceRange,
-        partition: usize,
-        partitions: usize,
+        part: (usize, usize),
+        mode: ReadMode,
     ) -> Result<Box<dyn RowReader>, SourceError>;
+
+    /// Where a row of a range was read, for people: `lines.txt:12`.
+    fn place(&self, range: &SourceRange, origin: u64) -> String;
 
     /// The batch that read this range is visible: what only served to read it again may go.
     fn acknowledge(&self, _range: &SourceRange) {}
@@ -115,6 +118,36 @@ pub trait RowReader: Send {
 
     /// Bytes of input read since the last call: for progress and metrics.
     fn bytes_read(&mut self) -> u64;
+
+    /// For each row of the last chunk where it was read, as [`Source::place`] understands it, in
+    /// 56 bits. Asked for only if [`ReadMode`] wants it.
+    fn origins(&mut self) -> Vec<u64>;
+
+    /// Input since the last call that is no row. None unless [`ReadMode`] is tolerant.
+    fn refused(&mut self) -> Vec<BadRow> {
+        Vec::new()
+    }
+}
+
+/// How a range is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadMode {
+    /// Input that is no row is passed over and told by [`RowReader::refused`], instead of ending
+    /// the reading with an error.
+    pub tolerant: bool,
+    /// Where each row was read is wanted.
+    pub origins: bool,
+}
+
+/// Input that is no row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Where it was read.
+    pub origin: u64,
+    /// The input as text, cut when it is long.
+    pub content: String,
+    /// Why it is no row.
+    pub error: FormatError,
 }
 
 /// Opens the source that the job describes. Relative paths start at `folder`.

@@ -3,12 +3,13 @@
 //! A row is read as the line of JSON it would be, so that types mean the same everywhere. Part i
 //! of P has the rows [i·N/P, (i+1)·N/P) of a list of N.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{RowReader, Source, SourceError, SourceRange, Wake};
+use super::{ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
 use crate::format::json::{Decoder, Inference, Origin};
 use crate::format::{BadLine, Decode};
 use crate::job::{RowsSourceSpec, SourceSpec};
@@ -60,7 +61,8 @@ impl RowsSource {
         };
         let ((first, from), (_, to)) = (border(partition), border(partition + 1));
         let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
-        Ok(ListReader { lines: list.lines[from..to].to_vec(), taken: 0, batch, first, decoder })
+        let (lines, chunk) = (list.lines[from..to].to_vec(), first..first);
+        Ok(ListReader { lines, taken: 0, batch, first, chunk, decoder })
     }
 }
 
@@ -102,6 +104,8 @@ struct ListReader {
     batch: usize,
     /// Which row of the list the part begins with.
     first: usize,
+    /// Which rows of the list the last chunk has.
+    chunk: Range<usize>,
     decoder: Decoder,
 }
 
@@ -115,11 +119,19 @@ impl RowReader for ListReader {
             })?;
             self.taken += taken;
         }
-        Ok(self.decoder.take_rows()?)
+        let rows = self.decoder.take_rows()?;
+        // A row is a line, and none is blank.
+        let count = rows.as_ref().map_or(0, RecordBatch::num_rows);
+        self.chunk = self.chunk.end..self.chunk.end + count;
+        Ok(rows)
     }
 
     fn bytes_read(&mut self) -> u64 {
         0
+    }
+
+    fn origins(&mut self) -> Vec<u64> {
+        (self.chunk.start as u64..self.chunk.end as u64).collect()
     }
 }
 
@@ -144,19 +156,26 @@ impl Source for RowsSource {
     fn read(
         &self,
         range: &SourceRange,
-        partition: usize,
-        partitions: usize,
+        (partition, partitions): (usize, usize),
+        _: ReadMode,
     ) -> Result<Box<dyn RowReader>, SourceError> {
         match range {
             SourceRange::Rows { list } => Ok(Box::new(self.part(*list, partition, partitions)?)),
             SourceRange::Empty => {
                 let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
-                let (lines, taken, batch, first) = (Vec::new(), 0, 0, 0);
-                Ok(Box::new(ListReader { lines, taken, batch, first, decoder }))
+                let (lines, taken, batch, first, chunk) = (Vec::new(), 0, 0, 0, 0..0);
+                Ok(Box::new(ListReader { lines, taken, batch, first, chunk, decoder }))
             }
             SourceRange::Files(_) => {
                 Err(SourceError::Range { problem: "files, not rows of a job".into() })
             }
+        }
+    }
+
+    fn place(&self, range: &SourceRange, origin: u64) -> String {
+        match range {
+            SourceRange::Rows { list } => format!("batch {}, row {}", list + 1, origin + 1),
+            _ => format!("row {}", origin + 1),
         }
     }
 
@@ -175,6 +194,7 @@ mod tests {
     use super::*;
     use crate::id::NodeId;
     use crate::job::SourceKind;
+    use crate::row_error::OnError;
     use crate::types;
 
     fn open(batches: serde_json::Value, schema: Option<&str>) -> Result<RowsSource, SourceError> {
@@ -184,14 +204,21 @@ mod tests {
             other => panic!("{other}"),
         });
         let kind = SourceKind::Rows(rows.clone());
-        let spec = SourceSpec { id: NodeId::new("numbers"), kind, schema, span: 0..0 };
+        let spec = SourceSpec {
+            id: NodeId::new("numbers"),
+            kind,
+            schema,
+            on_error: OnError::Fail,
+            span: 0..0,
+        };
         RowsSource::open(&spec, &rows)
     }
 
     fn numbers(source: &RowsSource, range: &SourceRange, partitions: usize) -> Vec<i64> {
         let mut numbers = Vec::new();
         for partition in 0..partitions {
-            let mut reader = source.read(range, partition, partitions).unwrap();
+            let mut reader =
+                source.read(range, (partition, partitions), ReadMode::default()).unwrap();
             while let Some(rows) = reader.next().unwrap() {
                 let column = rows.column_by_name("n").unwrap();
                 numbers.extend(column.as_primitive::<Int64Type>().values());

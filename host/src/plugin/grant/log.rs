@@ -4,9 +4,6 @@ use super::GuestState;
 use crate::plugin::abi::v0_1::weir::operator::log::{Host, Level};
 use crate::plugin::lane::{Lane, LogLevel, LogLine};
 
-/// A line is cut after so many bytes.
-const LINE_BYTES_MAX: usize = 4 * 1024;
-
 impl Host for GuestState {
     fn log(&mut self, level: Level, message: String) {
         let level = match level {
@@ -15,18 +12,17 @@ impl Host for GuestState {
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
-        write(&self.lane, level, &message);
+        self.console.log(&self.lane, level, &message);
     }
 }
 
 /// Hands a line on.
 pub(super) fn write(lane: &Lane, level: LogLevel, message: &str) {
-    let end = message.floor_char_boundary(LINE_BYTES_MAX);
     (lane.now.log)(LogLine {
         level,
         op: lane.op.clone(),
         batch: lane.now.batch,
         partition: lane.partition,
-        text: message[..end].to_owned(),
+        text: message.to_owned(),
     });
 }

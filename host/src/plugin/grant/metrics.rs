@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use super::GuestState;
 use crate::plugin::abi::v0_1::weir::operator::metrics::Host;
 
-/// Names of metrics that one instance may use.
-const NAMES_MAX: usize = 256;
 /// Length of a name in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -19,9 +17,21 @@ pub struct Counters {
     pub gauges: BTreeMap<String, f64>,
     /// Calls that were not counted because the name is no name or there are too many.
     pub refused: u64,
+    names_max: u64,
 }
 
 impl Counters {
+    /// Nothing counted yet, under at most so many names.
+    pub fn new(names_max: u64) -> Self {
+        Self { names_max, ..Self::default() }
+    }
+
+    /// What was counted, leaving nothing.
+    pub fn take(&mut self) -> Self {
+        let names_max = self.names_max;
+        std::mem::replace(self, Self::new(names_max))
+    }
+
     /// Adds what another instance counted.
     pub fn merge(&mut self, other: Self) {
         for (name, by) in other.counts {
@@ -37,7 +47,8 @@ impl Counters {
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let known = self.counts.contains_key(name) || self.gauges.contains_key(name);
-        let fits = well_formed && (known || self.counts.len() + self.gauges.len() < NAMES_MAX);
+        let names = (self.counts.len() + self.gauges.len()) as u64;
+        let fits = well_formed && (known || names < self.names_max);
         self.refused += u64::from(!fits);
         fits
     }
@@ -64,7 +75,7 @@ mod tests {
 
     #[test]
     fn names_are_checked_and_limited() {
-        let mut counters = Counters::default();
+        let mut counters = Counters::new(256);
         assert!(counters.admits("rows_2"));
         for bad in ["", "2rows", "a-b", "ä", &"x".repeat(65)] {
             assert!(!counters.admits(bad), "{bad}");
@@ -74,6 +85,6 @@ mod tests {
                 counters.counts.insert(format!("n{n}"), 1);
             }
         }
-        assert_eq!(counters.counts.len(), NAMES_MAX);
+        assert_eq!(counters.counts.len(), 256);
     }
 }

@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::abi::v0_1::weir::operator;
 use super::lane::Lane;
 use super::limit::{Deadline, Meter};
+use crate::job::Limits;
 
 /// What belongs to one instance on the host's side of the wall.
 pub struct GuestState {
@@ -29,13 +30,19 @@ pub struct GuestState {
 
 impl GuestState {
     /// The state of a new instance.
-    pub fn new(lane: Lane, meter: Meter, deadline: Deadline) -> Self {
+    pub fn new(lane: Lane, limits: &Limits, deadline: Deadline) -> Self {
         let clock = GuestClock::at(lane.now.time);
-        let console = Console::default();
+        let console = Console::new(limits);
         let wasi = wasi::context(&lane, &clock, &console);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
-        Self { lane, meter, deadline, counters: Counters::default(), clock, console, wasi, table }
+        table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        let (meter, counters) = (Meter::new(limits), Counters::new(limits.metrics));
+        Self { lane, meter, deadline, counters, clock, console, wasi, table }
+    }
+
+    /// Tells how many lines were dropped because there were too many.
+    pub fn tell_dropped(&self) {
+        self.console.tell_dropped(&self.lane);
     }
 
     /// Another batch begins for an instance that is kept.
@@ -46,9 +53,6 @@ impl GuestState {
         self.lane = lane;
     }
 }
-
-/// Handles that an instance may hold.
-const HANDLES_MAX: usize = 1_000;
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {

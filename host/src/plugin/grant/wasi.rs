@@ -2,7 +2,7 @@
 //! seeded random, and standard output and error as lines of the log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -14,10 +14,12 @@ use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subsc
 
 use super::{GuestState, log};
 use crate::clock::{Micros, Random};
+use crate::job::Limits;
 use crate::plugin::lane::{Lane, LogLevel};
+use crate::plugin::limit::LogGate;
 
-/// Standard error that is kept for the message of a trap, in bytes.
-const STDERR_BYTES_MAX: usize = 64 * 1024;
+/// A line of output that has no end is kept up to so many bytes, and so much is taken at a time.
+const PENDING_BYTES_MAX: usize = 64 * 1024;
 
 /// The clocks of one instance. The wall clock stands at the batch's time; the monotonic clock
 /// moves by a nanosecond a read, and to the deadline of a timer that is waited for.
@@ -121,29 +123,68 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 }
 
 /// What the instance wrote to its standard streams.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Console(Arc<Mutex<Written>>);
 
-#[derive(Default)]
 struct Written {
     stderr: Vec<u8>,
+    stderr_max: usize,
+    line_max: usize,
+    gate: LogGate,
 }
 
 impl Console {
+    /// Nothing written yet.
+    pub fn new(limits: &Limits) -> Self {
+        let bytes = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self(Arc::new(Mutex::new(Written {
+            stderr: Vec::new(),
+            stderr_max: bytes(limits.stderr),
+            line_max: bytes(limits.log_line),
+            gate: LogGate::new(limits.log_rate),
+        })))
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line for the log: cut when it is long, dropped when there were too many.
+    pub fn log(&self, lane: &Lane, level: LogLevel, line: &str) {
+        let end = {
+            let mut written = self.written();
+            let end = line.floor_char_boundary(written.line_max);
+            if !written.gate.admit(end) {
+                return;
+            }
+            end
+        };
+        log::write(lane, level, &line[..end]);
+    }
+
+    /// Tells how many lines were dropped since the last time.
+    pub fn tell_dropped(&self, lane: &Lane) {
+        let dropped = self.written().gate.take_dropped();
+        if dropped > 0 {
+            let line = format!("{dropped} lines were dropped: more than `limits.log_rate` allows");
+            log::write(lane, LogLevel::Warn, &line);
+        }
+    }
+
     /// A call begins: what was written before belongs to another one.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).stderr.clear();
+        self.written().stderr.clear();
     }
 
     /// What was written to standard error since.
     pub fn stderr(&self) -> String {
-        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.written();
         String::from_utf8_lossy(&written.stderr).trim_end().to_owned()
     }
 
     fn keep(&self, bytes: &[u8]) {
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = STDERR_BYTES_MAX.saturating_sub(written.stderr.len());
+        let mut written = self.written();
+        let room = written.stderr_max.saturating_sub(written.stderr.len());
         written.stderr.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
@@ -164,11 +205,11 @@ impl LineStream {
         }
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = STDERR_BYTES_MAX.saturating_sub(pending.len());
+            let room = PENDING_BYTES_MAX.saturating_sub(pending.len());
             pending.extend_from_slice(&part[..part.len().min(room)]);
             if part.ends_with(b"\n") {
                 let line = String::from_utf8_lossy(&pending).trim_end().to_owned();
-                log::write(&self.lane, self.level, &line);
+                self.console.log(&self.lane, self.level, &line);
                 pending.clear();
             }
         }
@@ -192,7 +233,7 @@ impl OutputStream for LineStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(STDERR_BYTES_MAX)
+        Ok(PENDING_BYTES_MAX)
     }
 }
 

@@ -23,7 +23,7 @@ use arrow::datatypes::SchemaRef;
 
 use self::list::{Found, Place};
 use self::part::{Lines, PartReader};
-use super::{FileRange, RowReader, Skipped, Source, SourceError, SourceRange, Wake};
+use super::{FileRange, ReadMode, RowReader, Skipped, Source, SourceError, SourceRange, Wake};
 use crate::format::json::{Inference, Origin};
 use crate::format::{Decode, json, text};
 use crate::job::{FileSourceSpec, FormatKind, SourceSpec};
@@ -156,8 +156,8 @@ impl Source for FileSource {
     fn read(
         &self,
         range: &SourceRange,
-        partition: usize,
-        partitions: usize,
+        (partition, partitions): (usize, usize),
+        _: ReadMode,
     ) -> Result<Box<dyn RowReader>, SourceError> {
         let files: &[FileRange] = match range {
             SourceRange::Empty => &[],
@@ -171,6 +171,13 @@ impl Source for FileSource {
         };
         let decoder = decoder(self.format, &schema, self.origin)?;
         Ok(Box::new(PartReader::new(Lines::new(files, partition, partitions), decoder)))
+    }
+
+    fn place(&self, range: &SourceRange, origin: u64) -> String {
+        let SourceRange::Files(files) = range else { return format!("byte {origin}") };
+        let (file, byte) = ((origin >> 40) as usize, origin & ((1 << 40) - 1));
+        let path = files.get(file).map_or("?", |file| &file.path);
+        format!("{path}, byte {byte}")
     }
 
     fn watch(&self, wake: Wake) -> Result<Box<dyn Send>, SourceError> {

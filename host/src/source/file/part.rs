@@ -47,6 +47,10 @@ impl RowReader for PartReader {
     fn bytes_read(&mut self) -> u64 {
         std::mem::take(&mut self.lines.bytes_read)
     }
+
+    fn origins(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// The lines of a part, some at a time.

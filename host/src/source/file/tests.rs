@@ -12,6 +12,7 @@ use super::*;
 use crate::format::LINE_BYTES_MAX;
 use crate::id::NodeId;
 use crate::job::SourceKind;
+use crate::row_error::OnError;
 use crate::types;
 
 struct Folder(tempfile::TempDir);
@@ -53,7 +54,13 @@ impl Folder {
         });
         let file = FileSourceSpec { path: path.into(), path_span: 0..0, format, files_per_batch };
         let kind = SourceKind::File(file.clone());
-        let spec = SourceSpec { id: NodeId::new("words"), kind, schema, span: 0..0 };
+        let spec = SourceSpec {
+            id: NodeId::new("words"),
+            kind,
+            schema,
+            on_error: OnError::Fail,
+            span: 0..0,
+        };
         FileSource::open(&spec, &file, self.0.path())
     }
 
@@ -80,7 +87,7 @@ fn read(
 ) -> Result<Vec<String>, SourceError> {
     let mut lines = Vec::new();
     for partition in 0..partitions {
-        let mut reader = source.read(range, partition, partitions)?;
+        let mut reader = source.read(range, (partition, partitions), ReadMode::default())?;
         while let Some(rows) = reader.next()? {
             let column = rows.column(0).as_string::<i32>();
             lines.extend(column.iter().map(|line| line.unwrap().to_owned()));
@@ -230,7 +237,7 @@ fn a_file_that_changes_while_it_is_read_fails_the_reading() {
     folder.write("in/a", "line\n".repeat(100_000), 0);
     let source = folder.open("in").unwrap();
     let range = source.cut().unwrap();
-    let mut reader = source.read(&range, 0, 1).unwrap();
+    let mut reader = source.read(&range, (0, 1), ReadMode::default()).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().num_rows(), 8192);
     assert_eq!(reader.bytes_read(), 500_000);
     assert_eq!(reader.bytes_read(), 0);
@@ -276,7 +283,7 @@ fn a_line_without_end_is_refused_by_every_lane() {
     let source = folder.open("in").unwrap();
     let range = source.cut().unwrap();
     for partition in 0..3 {
-        let mut reader = source.read(&range, partition, 3).unwrap();
+        let mut reader = source.read(&range, (partition, 3), ReadMode::default()).unwrap();
         match (partition, std::iter::from_fn(|| reader.next().transpose()).find_map(Result::err)) {
             (2, None) => {}
             (_, error) => {
@@ -303,7 +310,7 @@ fn columns_are_inferred_from_the_first_file_with_rows_and_then_kept() {
     assert_eq!(folder.names(&range), ["in/3", "in/4"]);
     let schema = source.schema().unwrap().unwrap();
     assert_eq!(types::name(schema.field(0).data_type()).unwrap(), "int64");
-    let mut reader = source.read(&range, 0, 1).unwrap();
+    let mut reader = source.read(&range, (0, 1), ReadMode::default()).unwrap();
     let error = reader.next().unwrap_err().to_string();
     assert!(error.ends_with("in/4:1: column `a` takes int64, not \"x\""), "{error}");
 }

@@ -39,6 +39,7 @@ class Contender:
     note: str
     peer: Optional[str] = None
     most_keys: int = 10_000_000
+    warm: bool = False  # it warms itself up inside its process
 
 
 @dataclass
@@ -54,10 +55,11 @@ class Sample:
 
 def sample(contender, case, check):
     folder, log = case.scratch / "run", case.scratch / "messages"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    command = contender.command(case, folder, check)
-    events, seconds, cpu_seconds, peak, fault = measure(command, log)
+    for _ in range(1 if contender.warm else 2):  # the last one counts
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        command = contender.command(case, folder, check)
+        events, seconds, cpu_seconds, peak, fault = measure(command, log)
     if fault:
         fault += ": " + log.read_text(errors="replace")[-2000:]
     rates = [event["words_per_second"] for event in events if "words_per_second" in event]
@@ -99,10 +101,10 @@ ALL = {
     "rust": Contender(native("std", 1), 1, RUST),
     "rust-fast-hash": Contender(native("fold", 1), 1, RUST),
     "rust-2-threads": Contender(native("std", 2), 2, RUST),
-    "spark": Contender(peer("spark", "spark.py"), 2, SPARK, "spark"),
+    "spark": Contender(peer("spark", "spark.py"), 2, SPARK, "spark", warm=True),
     "spark-python": Contender(
-        peer("spark", "spark.py", "python"), 2, SPARK, "spark", 1_000_000),
-    "flink": Contender(peer("flink", "flink.py"), 2, FLINK, "flink"),
+        peer("spark", "spark.py", "python"), 2, SPARK, "spark", 1_000_000, True),
+    "flink": Contender(peer("flink", "flink.py"), 2, FLINK, "flink", warm=True),
     "bytewax": Contender(
-        peer("bytewax", "bytewax_flow.py"), 2, BYTEWAX, "bytewax", 1_000_000),
+        peer("bytewax", "bytewax_flow.py"), 2, BYTEWAX, "bytewax", 1_000_000, True),
 }

@@ -52,6 +52,11 @@ def host(given):
     return cargo(REPO, Path(REPO, os.environ.get("CARGO_TARGET_DIR", "target"))) / "host"
 
 
+def plugin(host):
+    """Built and compiled ahead of time, as it is from the second start of a job on."""
+    subprocess.run([host, "build", REPO / "plugins/text"], check=True, stdout=sys.stderr)
+
+
 def inputs(native, keys, lines):
     """A folder with `all` files and a `few` of them, written once."""
     folder = cache("inputs") / f"{keys}-keys-{lines}-lines-seed-{SEED}"

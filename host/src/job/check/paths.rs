@@ -1,0 +1,117 @@
+//! Where sinks write, and sources read. Paths are compared as they are written: nothing on the
+//! disk is looked at, and links are not followed.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::super::problem::{Problem, Span};
+use super::super::{FileSourceSpec, Job, SinkKind, SourceKind};
+
+const UPWARDS: &str = "it would lead elsewhere than it seems to: write below the folder of the \
+                       job, or give an absolute path";
+
+/// Holds the paths of sinks against those of other sinks and of sources.
+pub fn check(job: &Job, problems: &mut Vec<Problem>) {
+    let mut seen: Vec<(PathBuf, &Span)> = Vec::new();
+    for sink in &job.sinks {
+        let SinkKind::File { path, path_span, .. } = &sink.kind else { continue };
+        if Path::new(path).components().any(|part| part == Component::ParentDir) {
+            problems.push(
+                Problem::new("WEIR-JOB-016", "the path of a sink can't have `..`")
+                    .at(path_span.clone(), "")
+                    .help(UPWARDS),
+            );
+            continue;
+        }
+        let place = tidy(&job.folder, path);
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == place) {
+            problems.push(
+                Problem::new("WEIR-JOB-016", "two sinks write to one folder")
+                    .at(path_span.clone(), "again here")
+                    .at((*first).clone(), "first here")
+                    .help("give each a folder of its own"),
+            );
+        }
+        for source in &job.sources {
+            let SourceKind::File(file) = &source.kind else { continue };
+            if reads(file, &job.folder, &place) {
+                let message = format!("the sink writes into what source `{}` reads", source.id);
+                problems.push(
+                    Problem::new("WEIR-JOB-016", message)
+                        .at(path_span.clone(), "written here")
+                        .at(file.path_span.clone(), "read here")
+                        .help("the job would read its own output: choose another folder"),
+                );
+            }
+        }
+        seen.push((place, path_span));
+    }
+}
+
+/// A path without `.` and, where it can be, without `..`.
+fn tidy(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in folder.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => drop(out.pop()),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Whether a source reads what a sink writes to this folder: `place/batch=…/part-….`
+fn reads(file: &FileSourceSpec, folder: &Path, place: &Path) -> bool {
+    let is_pattern = |name: &Component<'_>| {
+        name.as_os_str().to_str().is_some_and(|name| name.contains(['*', '?', '[', '{', '\\']))
+    };
+    let names: Vec<Component<'_>> = Path::new(&file.path).components().collect();
+    let first = names.iter().position(is_pattern).unwrap_or(names.len());
+    let root: PathBuf = names[..first].iter().collect();
+    let pattern = &names[first..];
+    let read = tidy(folder, &root);
+    let Ok(below) = place.strip_prefix(&read) else { return false };
+    // A pattern right in the folder of the job, such as `*.txt`, does not make that folder the
+    // source's own: then only what the pattern can reach counts.
+    let own = pattern.is_empty() || tidy(Path::new(""), &root).file_name().is_some();
+    let deep = pattern.iter().any(|name| name.as_os_str().to_string_lossy().contains("**"));
+    own || deep || pattern.len() >= below.components().count() + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::FormatKind;
+
+    #[test]
+    fn a_source_reads_its_own_folder_and_what_its_pattern_reaches() {
+        for (source, sink, expected) in [
+            ("in", "out", false),
+            ("in", "in", true),
+            ("./in/", "in/../in", true),
+            ("in", "in/out", true),
+            ("in/part", "in", false),
+            ("input", "in", false),
+            ("in/*.txt", "in/out", true),
+            ("*.txt", "out", false),
+            ("*/*.txt", "out", false),
+            ("*/*/*.json", "out", true),
+            ("*/*/*.json", "a/out", false),
+            ("**/*.json", "a/out", true),
+            ("in*", "in", false),
+            ("/in", "in", false),
+            ("/job/in", "in", true),
+            (".", "out", true),
+        ] {
+            let file = FileSourceSpec {
+                path: source.into(),
+                path_span: 0..0,
+                format: FormatKind::Text,
+                files_per_batch: None,
+            };
+            let folder = Path::new("/job");
+            let found = reads(&file, folder, &tidy(folder, sink));
+            assert_eq!(found, expected, "{source} and {sink}");
+        }
+    }
+}

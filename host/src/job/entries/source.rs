@@ -1,0 +1,134 @@
+//! `[[source]]`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use super::super::fields::{Fields, Problems, brief};
+use super::super::problem::Problem;
+use super::super::value::{Node, Value};
+use super::super::{FileSourceSpec, FormatKind, RowsSourceSpec, SourceKind, SourceSpec};
+use super::{Entry, FORMATS};
+use crate::id::NodeId;
+use crate::row_error::ON_ERROR;
+use crate::types;
+
+#[derive(Clone, Copy)]
+enum Type {
+    File,
+    Rows,
+}
+
+/// Reads a `[[source]]`.
+pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
+    let (fields, id) = entry.open(problems);
+    let kind = fields.needed_word("type", &[("file", Type::File), ("rows", Type::Rows)]);
+    let schema = schema(&fields);
+    let on_error = fields.word("on_error", &ON_ERROR).unwrap_or_default();
+    let span = fields.span.clone();
+    // Without a known type, nobody can say which settings there are.
+    let kind = match kind? {
+        Type::File => {
+            let kind = file(&fields);
+            fields.finish_as("a source of files", &["rows", "batches"]);
+            kind
+        }
+        Type::Rows => {
+            let kind = rows(&fields);
+            fields.finish_as("a source of rows", &["path", "format", "files_per_batch"]);
+            kind
+        }
+    };
+    Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, span })
+}
+
+fn file(fields: &Fields<'_>) -> Option<SourceKind> {
+    let path = fields.needed("path", "a folder or a glob, such as `path = \"input/*.txt\"`");
+    let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Text);
+    let files_per_batch = fields
+        .number("files_per_batch", 1, i64::MAX)
+        .map(|files| usize::try_from(files).unwrap_or(usize::MAX));
+    let (path, path_span) = path?;
+    Some(SourceKind::File(FileSourceSpec { path, path_span, format, files_per_batch }))
+}
+
+fn rows(fields: &Fields<'_>) -> Option<SourceKind> {
+    let (lists, span) = match (fields.take("rows"), fields.take("batches")) {
+        (Some(rows), None) => (vec![rows], rows.span.clone()),
+        (None, Some(batches)) => match &batches.value {
+            Value::List(lists) => (lists.iter().collect(), batches.span.clone()),
+            _ => return not_rows(fields, batches, "a list of lists of rows"),
+        },
+        (Some(one), Some(both)) => {
+            fields.problem(
+                Problem::new("WEIR-JOB-006", "`rows` and `batches` are both given")
+                    .at(both.span.clone(), "")
+                    .at(one.span.clone(), "")
+                    .help("`rows` is one batch, `batches` a list of them"),
+            );
+            return None;
+        }
+        (None, None) => {
+            let help = "a list of rows: `rows = [{ word = \"to\" }, { word = \"be\" }]`";
+            fields.missing("rows", help);
+            return None;
+        }
+    };
+    let batches = lists.into_iter().map(|list| batch(fields, list)).collect::<Option<_>>()?;
+    Some(SourceKind::Rows(RowsSourceSpec { batches, span }))
+}
+
+fn batch(
+    fields: &Fields<'_>,
+    list: &Node,
+) -> Option<Vec<serde_json::Map<String, serde_json::Value>>> {
+    let Value::List(items) = &list.value else { return not_rows(fields, list, "a list of rows") };
+    let mut rows = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.value {
+            Value::Table(row) => rows.push(row.json()),
+            _ => return not_rows(fields, item, "a row"),
+        }
+    }
+    Some(rows)
+}
+
+fn not_rows<T>(fields: &Fields<'_>, node: &Node, expected: &str) -> Option<T> {
+    let message = format!("{} stands where {expected} is expected", node.value.kind());
+    fields.problem(Problem::new("WEIR-JOB-005", message).at(node.span.clone(), "").help(
+        "a row is a table: `{ word = \"to\", n = 1 }`; `batches` is a list of lists of them",
+    ));
+    None
+}
+
+/// `schema = { user = "string", ts = "timestamp!" }`, in the order of the text. A column may be
+/// null unless its type ends in `!`; a `?` at the end says what is so anyway.
+fn schema(fields: &Fields<'_>) -> Option<SchemaRef> {
+    let (table, span) = fields.table("schema")?;
+    if table.entries.is_empty() {
+        let help = "name its columns: `schema = { user = \"string\" }`, or leave it out";
+        fields.senseless(&span, "`schema` has no columns".into(), help);
+        return None;
+    }
+    let mut columns = Vec::new();
+    for (name, place, node) in &table.entries {
+        if name.is_empty() {
+            fields.senseless(place, "the name of a column is empty".into(), "give it a name");
+            continue;
+        }
+        let Value::Text(text) = &node.value else {
+            fields.wrong(&format!("schema.{}", brief(name)), node, "the name of a type in quotes");
+            continue;
+        };
+        let (data_type, nullable) = match text.trim().strip_suffix('!') {
+            Some(data_type) => (data_type, false),
+            None => (text.trim().strip_suffix('?').unwrap_or(text.trim()), true),
+        };
+        match types::parse(data_type) {
+            Ok(data_type) => columns.push(Field::new(name, data_type, nullable)),
+            Err(error) => fields
+                .problem(Problem::new("WEIR-JOB-006", error.to_string()).at(node.span.clone(), "")),
+        }
+    }
+    Some(Arc::new(Schema::new(columns)))
+}

@@ -1,0 +1,64 @@
+//! What later versions of Weir have: known by name, so that the message can say so.
+
+use super::problem::{Problem, Span};
+
+/// Settings, each with what can be done until then.
+const SETTINGS: [(&str, &str); 18] = [
+    ("allow", "functions have no rights to files, environment or network"),
+    ("backpressure", "limit the input with `files_per_batch`"),
+    ("checkpoint", "every run starts anew until there are checkpoints"),
+    ("delivery", "the file sink writes each batch once, the console at least once"),
+    ("event_time", "there are no event-time windows yet"),
+    ("key_groups", "there is no state over batches yet"),
+    ("max_rate", "limit the input with `files_per_batch`"),
+    ("remember", "batches are not kept"),
+    ("state", "there is no state over batches yet"),
+    ("stop", "`grace` under [job] says how long a stop may take"),
+    ("test", "test the function with its language's own test runner"),
+    ("timeout", "there is no state over batches yet"),
+    ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
+    ("vars", "write the values where they are used, or use `--set`"),
+    ("was", "there is no state that a new name would have to find"),
+    ("watch", "restart the job to take a new version of a plugin"),
+    ("watermark", "there are no event-time windows yet"),
+    ("window", "aggregate within the batch"),
+];
+
+/// Values, by their setting.
+const VALUES: [(&str, &[&str]); 4] = [
+    (
+        "type",
+        &[
+            "socket", "rate", "kafka", "http", "mqtt", "amqp", "nats", "redis", "postgres",
+            "sqlite", "s3", "delta", "zeromq",
+        ],
+    ),
+    ("format", &["csv", "parquet", "avro"]),
+    ("mode", &["update", "complete"]),
+    ("across", &["run"]),
+];
+
+/// The problem that a setting belongs to a later version, if it does.
+pub fn setting(name: &str, span: &Span) -> Option<Problem> {
+    let (_, instead) = SETTINGS.iter().find(|(later, _)| *later == name)?;
+    let message = format!("`{name}` is not available in this version");
+    let problem = Problem::new("WEIR-JOB-007", message).at(span.clone(), "");
+    Some(problem.help(format!("remove it; {instead}")))
+}
+
+/// The problem that a value belongs to a later version, if it does.
+pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
+    let (_, values) = VALUES.iter().find(|(name, _)| *name == setting)?;
+    let help = match setting {
+        _ if !values.contains(&text) => return None,
+        "type" => "sources are \"file\" and \"rows\", sinks \"console\" and \"file\"",
+        "format" => "use \"text\" or \"json\"",
+        "mode" => "no state is kept over batches, so that every batch stands alone: use \"append\"",
+        _ => {
+            "an aggregate that lives on over batches needs state; there is none yet: use \
+             \"batch\", which is the default"
+        }
+    };
+    let message = format!("`{setting} = \"{text}\"` is not available in this version");
+    Some(Problem::new("WEIR-JOB-007", message).at(span.clone(), "").help(help))
+}

@@ -1,0 +1,64 @@
+//! A job's plan, ready to be bound to the input of a batch.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::SessionConfig;
+
+use crate::id::SinkId;
+use crate::operator::Sites;
+use crate::plugin::{Counters, Usage};
+
+/// The plan of a job: one tree for each sink, joined where they share entries.
+#[derive(Clone, Debug)]
+pub struct JobPlan {
+    /// The sinks, in the order of the job.
+    pub sinks: Vec<SinkPlan>,
+    /// The call sites.
+    pub sites: Arc<Sites>,
+    pub(super) config: SessionConfig,
+}
+
+/// The plan of one sink.
+#[derive(Clone, Debug)]
+pub struct SinkPlan {
+    /// The sink.
+    pub id: SinkId,
+    /// What it gets.
+    pub plan: Arc<dyn ExecutionPlan>,
+}
+
+impl SinkPlan {
+    /// The columns of its rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+
+    /// In how many parts its rows come.
+    pub fn partitions(&self) -> usize {
+        self.plan.output_partitioning().partition_count()
+    }
+}
+
+impl JobPlan {
+    /// What each function has done since the start.
+    pub fn usage(&self) -> Vec<(String, Usage)> {
+        let mut all: Vec<_> =
+            self.sites.all().map(|site| (site.op().to_owned(), site.stats().read())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// What user code counted since the last time, by op.
+    pub fn take_counters(&self) -> Vec<(String, Counters)> {
+        let mut all: Vec<_> = self
+            .sites
+            .all()
+            .map(|site| (site.op().to_owned(), site.take_counters()))
+            .filter(|(_, counters)| *counters != Counters::default())
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+}
