@@ -17,6 +17,8 @@ mod examples;
 mod hostile;
 #[path = "e2e/kinds.rs"]
 mod kinds;
+#[path = "e2e/on_error.rs"]
+mod on_error;
 #[path = "e2e/running.rs"]
 mod running;
 #[path = "e2e/standalone.rs"]

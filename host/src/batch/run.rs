@@ -237,11 +237,14 @@ impl<'a> Runner<'a> {
 
     /// What is done with rows that can't be taken; `known` are those that are left out beforehand.
     fn aside(&self, letters: &Arc<BatchLetters>, ranges: &Ranges, known: Exclusions) -> Aside {
-        let sources = self.start.sources.iter().map(|(_, source)| Arc::clone(source));
+        let sources = self.start.sources.clone().into_iter();
         let read: Vec<_> = sources.zip(ranges.iter().cloned()).collect();
         let places: Places = Arc::new(move |origin| {
             let (number, within) = origin_of(origin);
-            read.get(number).map_or(String::new(), |(source, range)| source.place(range, within))
+            let place = |((id, source), range): &((NodeId, Arc<dyn Source>), SourceRange)| {
+                format!("{id}, {}", source.place(range, within))
+            };
+            read.get(number).map_or(String::new(), place)
         });
         let letters: Arc<dyn Letters> = Arc::<BatchLetters>::clone(letters);
         Aside::new(letters, places, self.start.dead_letters.show_rows, known)

@@ -4,22 +4,18 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, UInt32Array,
-};
-use arrow::compute::{concat_batches, filter, filter_record_batch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, UInt32Array};
+use arrow::compute::{filter, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, TypeSignature, Volatility,
 };
 
-use super::call::{LaneGuest, carry};
-use super::tolerate::refuse_rejected;
+use super::groups::Groups;
 use crate::plugin::CallSite;
-use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
 
 /// The aggregate function of one call site.
 #[derive(Debug)]
@@ -135,124 +131,6 @@ impl AggregateUDFImpl for WasmAggregate {
     }
 }
 
-/// The states of some groups in one guest. When all have been given out the guest is replaced.
-#[derive(Debug)]
-struct Groups {
-    site: Arc<CallSite>,
-    guest: LaneGuest,
-    total: usize,
-    live_bytes: u64,
-}
-
-/// What the host itself counts for a group, in bytes.
-const GROUP_BYTES: usize = 8;
-
-impl Groups {
-    fn new(site: &Arc<CallSite>) -> Self {
-        Self { site: Arc::clone(site), guest: LaneGuest::new(site), total: 0, live_bytes: 0 }
-    }
-
-    fn table(&self, columns: &[ArrayRef], schema: &SchemaRef, rows: usize) -> Result<RecordBatch> {
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let columns = columns[..schema.fields().len()].to_vec();
-        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
-    }
-
-    fn update(&mut self, rows: &RecordBatch, groups: &[u32], total: usize) -> Result<()> {
-        self.feed(rows, groups, total, false)
-    }
-
-    fn merge(&mut self, rows: &RecordBatch, groups: &[u32], total: usize) -> Result<()> {
-        self.feed(rows, groups, total, true)
-    }
-
-    fn feed(
-        &mut self,
-        rows: &RecordBatch,
-        groups: &[u32],
-        total: usize,
-        states: bool,
-    ) -> Result<()> {
-        let Ok(known) = u32::try_from(total) else {
-            return exec_err!("op `{}` has more than 4 billion groups", self.site.op());
-        };
-        let mut start = 0;
-        while start < rows.num_rows() {
-            let length = chunk_rows(rows, start);
-            let chunk = rows.slice(start, length);
-            let numbers = &groups[start..start + length];
-            let fed = self.guest.get()?.taking(
-                length,
-                |_| 0,
-                |instance| {
-                    if states {
-                        instance.merge(numbers, known, &chunk)
-                    } else {
-                        instance.update(numbers, known, &chunk)
-                    }
-                },
-            );
-            let fed = carry(fed)?;
-            self.live_bytes = fed.value;
-            let row_of = |row| Some(chunk.slice(row as usize, 1));
-            refuse_rejected(&mut self.guest, &row_of, &fed.errors)?;
-            start += length;
-        }
-        self.total = self.total.max(total);
-        Ok(())
-    }
-
-    /// Takes the states or the results of the first groups out.
-    fn emit(&mut self, emit_to: EmitTo, states: bool) -> Result<RecordBatch> {
-        let count = match emit_to {
-            EmitTo::All => self.total,
-            EmitTo::First(count) => count,
-        };
-        let rows = self.read(count, states)?;
-        match emit_to {
-            EmitTo::All => {
-                self.guest.leave();
-                (self.total, self.live_bytes) = (0, 0);
-            }
-            EmitTo::First(_) => {
-                let guest = self.guest.get()?;
-                carry(guest.giving(|()| 0, |instance| instance.forget(count as u32)))?;
-                self.total -= count;
-            }
-        }
-        Ok(rows)
-    }
-
-    fn read(&mut self, count: usize, states: bool) -> Result<RecordBatch> {
-        let port = Arc::clone(&self.site.ports()[0]);
-        let schema = if states { Arc::clone(&self.site.function().state) } else { port };
-        let mut parts = Vec::with_capacity(count.div_ceil(CHUNK_ROWS_MAX));
-        for first in (0..count).step_by(CHUNK_ROWS_MAX) {
-            let (first, length) = (first as u32, CHUNK_ROWS_MAX.min(count - first) as u32);
-            let guest = self.guest.get()?;
-            parts.push(carry(guest.giving(RecordBatch::num_rows, |instance| {
-                if states {
-                    instance.state(first, length, &schema)
-                } else {
-                    instance.finish(first, length, &schema)
-                }
-            }))?);
-        }
-        Ok(concat_batches(&schema, &parts)?)
-    }
-
-    /// Memory that is in use; beyond any budget when the guest has a third of what it may have, so
-    /// that DataFusion spills before the guest fails: a list that doubles needs twice its size
-    /// besides itself.
-    fn size(&self) -> usize {
-        if self.guest.is_open() && self.guest.memory_max() >= self.site.limits().memory / 3 {
-            return usize::MAX / 8;
-        }
-        let guest = usize::try_from(self.live_bytes).unwrap_or(usize::MAX / 8);
-        guest.max(self.total * GROUP_BYTES) + size_of::<Self>()
-    }
-}
-
 /// The results as the one column that DataFusion wants.
 fn one_column(rows: &RecordBatch) -> ArrayRef {
     match rows.columns() {
@@ -278,10 +156,7 @@ impl AllRows {
     fn row(&mut self, states: bool) -> Result<RecordBatch> {
         let groups = self.groups();
         if groups.total == 0 {
-            let empty = RecordBatch::new_empty(Arc::clone(groups.site.input()));
-            let guest = groups.guest.get()?;
-            carry(guest.taking(0, |_| 0, |instance| instance.update(&[], 1, &empty)))?;
-            groups.total = 1;
+            groups.make_first()?;
         }
         groups.read(1, states)
     }

@@ -9,6 +9,7 @@ mod call;
 mod exchange;
 mod filter;
 mod flat_map;
+mod groups;
 pub mod key_group;
 mod lane;
 mod mailbox;

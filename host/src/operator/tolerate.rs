@@ -7,7 +7,6 @@
 //! that many rows of the op, at least 50 ms. After 16 rows or 30 seconds in one batch the op fails:
 //! such a function is broken.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -61,7 +60,7 @@ impl<T> Taken<T> {
 }
 
 /// Rows without some, whose numbers ascend; and the numbers of those that are left.
-fn without(
+pub fn without(
     rows: &RecordBatch,
     left_out: impl Iterator<Item = u32>,
 ) -> Result<(RecordBatch, Option<Vec<u32>>)> {
@@ -129,19 +128,8 @@ impl<T> Tolerant<'_, T> {
     }
 
     fn without_excluded(&mut self, rows: &RecordBatch) -> Result<(Chunk, RecordBatch)> {
-        let number = self.guest.next_chunk();
-        let guest = self.guest.get()?;
-        let id = (guest.lane().op.clone(), guest.lane().partition, number);
-        let aside = guest.lane().now.aside.clone();
-        let none = BTreeMap::new();
-        let excluded = aside.excluded(&id).unwrap_or(&none);
-        for (row, refused) in excluded {
-            let mut refused = refused.clone();
-            let policy = self.guest.site().on_error();
-            mark(policy, &mut refused, Some(&rows.slice(*row as usize, 1)), &aside);
-            put(self.guest, &aside, refused)?;
-        }
-        let (rows, numbers) = without(rows, excluded.keys().copied())?;
+        let (id, excluded) = next_chunk(self.guest, rows)?;
+        let (rows, numbers) = without(rows, excluded.into_iter())?;
         Ok((Chunk { id, numbers }, rows))
     }
 
@@ -157,10 +145,7 @@ impl<T> Tolerant<'_, T> {
         let work = &mut self.work;
         match guest.taking(rows.num_rows(), self.rows_out, |instance| work(instance, &crossing)) {
             Ok(called) => Ok(Ok(called)),
-            Err(PluginError::Call { place, failure }) if failure.is_by_row() => {
-                Ok(Err(Failed { place, failure }))
-            }
-            Err(error) => Err(carried(error)),
+            Err(error) => Failed::of(error).map(Err),
         }
     }
 
@@ -175,10 +160,10 @@ impl<T> Tolerant<'_, T> {
         let (mut pending, mut known) = (vec![(0, rows.num_rows())], Some(first.clone()));
         while let Some((start, length)) = pending.pop() {
             let part = rows.slice(start, length);
-            let took = Stopwatch::start();
+            let (took, fresh) = (Stopwatch::start(), !self.guest.is_open());
             let outcome = match known.take() {
                 Some(failed) => Err(failed),
-                None => self.attempt(&part, Some(self.call_time(length)))?,
+                None => self.attempt(&part, Some(call_time(self.guest, length)))?,
             };
             let failed = match outcome {
                 Ok(called) => {
@@ -188,11 +173,16 @@ impl<T> Tolerant<'_, T> {
                 }
                 Err(failed) => failed,
             };
-            self.check_budget(u64::from(length == 1), took.elapsed(), (&first, &failed))?;
-            if length == 1 {
-                self.culprit(chunk, start, &part, failed.told_by(&first))?;
+            self.guest.leave();
+            let cost = (u64::from(fresh && length == 1), took.elapsed());
+            check_budget(self.guest, cost, (&first, &failed))?;
+            if !fresh {
+                // Perhaps it was not the rows, but what the instance had become.
+                pending.push((start, length));
+            } else if length == 1 {
+                let row = (&chunk.id, chunk.number(start));
+                culprit(self.guest, row, &part, failed.told_by(&first))?;
             } else {
-                self.guest.leave();
                 pending.push((start + length / 2, length - length / 2));
                 pending.push((start, length / 2));
             }
@@ -206,77 +196,101 @@ impl<T> Tolerant<'_, T> {
         Ok(taken)
     }
 
-    fn call_time(&self, rows: usize) -> Duration {
-        let site = self.guest.site();
-        let usage = site.stats().read();
-        let mean = usage.nanos / usage.rows_in.max(1);
-        let usual = Duration::from_nanos(mean.saturating_mul(rows as u64));
-        usual.saturating_mul(20).max(SEARCH_CALL_TIME_MIN).min(site.limits().time)
-    }
-
-    fn check_budget(
-        &self,
-        rows: u64,
-        took: Duration,
-        (first, last): (&Failed, &Failed),
-    ) -> Result<()> {
-        let (rows, took) = self.guest.site().searched(rows, took);
-        match self.guest.site().on_error() {
-            OnError::Fail if took < SHOW_TIME_MAX => Ok(()),
-            OnError::Fail => Err(first.clone().carried()),
-            _ if rows <= SEARCH_ROWS_MAX && took < SEARCH_TIME_MAX => Ok(()),
-            _ => {
-                let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-                let failure = CallFailure::TooMany { rows, took, last: last.failure.to_string() };
-                Err(Failed { place: last.place.clone(), failure }.carried())
-            }
-        }
-    }
-
-    /// A row on which the function fails.
-    fn culprit(
-        &mut self,
-        chunk: &Chunk,
-        row: usize,
-        rows: &RecordBatch,
-        mut failed: Failed,
-    ) -> Result<()> {
-        self.guest.leave();
-        let aside = self.aside()?;
-        if self.guest.site().on_error() == OnError::Fail {
-            failed.place.row = Some(row_mark(rows, &aside));
-            return Err(failed.carried());
-        }
-        let may_pass = failed.failure.may_pass();
-        let mut refused = failed.refused();
-        if may_pass {
-            // It is told when the batch runs again, without the row.
-            aside.exclude(chunk.id.clone(), chunk.number(row), refused);
-            return Ok(());
-        }
-        mark(self.guest.site().on_error(), &mut refused, Some(rows), &aside);
-        put(self.guest, &aside, refused)
-    }
-
     fn refuse_rejected(&mut self, rows: &RecordBatch, errors: &[RowError]) -> Result<()> {
         refuse_rejected(self.guest, &|row| Some(rows.slice(row as usize, 1)), errors)
     }
+}
 
-    fn aside(&mut self) -> Result<Aside> {
-        Ok(self.guest.get()?.lane().now.aside.clone())
+/// How long a call with so many rows may take while looking for bad ones.
+pub fn call_time(guest: &LaneGuest, rows: usize) -> Duration {
+    let site = guest.site();
+    let usage = site.stats().read();
+    let mean = usage.nanos / usage.rows_in.max(1);
+    let usual = Duration::from_nanos(mean.saturating_mul(rows as u64));
+    usual.saturating_mul(20).max(SEARCH_CALL_TIME_MIN).min(site.limits().time)
+}
+
+/// Adds to what looking has cost, and ends it when that was enough.
+pub fn check_budget(
+    guest: &LaneGuest,
+    (rows, took): (u64, Duration),
+    (first, last): (&Failed, &Failed),
+) -> Result<()> {
+    let (rows, took) = guest.site().searched(rows, took);
+    match guest.site().on_error() {
+        OnError::Fail if took < SHOW_TIME_MAX => Ok(()),
+        OnError::Fail => Err(first.clone().carried()),
+        _ if rows <= SEARCH_ROWS_MAX && took < SEARCH_TIME_MAX => Ok(()),
+        _ => {
+            let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+            let failure = CallFailure::TooMany { rows, took, last: last.failure.to_string() };
+            Err(Failed { place: last.place.clone(), failure }.carried())
+        }
     }
+}
+
+/// Leaves out a row on which the function fails; `row` is its number in the chunk.
+pub fn culprit(
+    guest: &mut LaneGuest,
+    (chunk, row): (&ChunkId, u32),
+    rows: &RecordBatch,
+    mut failed: Failed,
+) -> Result<()> {
+    let aside = guest.get()?.lane().now.aside.clone();
+    let policy = guest.site().on_error();
+    if policy == OnError::Fail {
+        failed.place.row = Some(row_mark(rows, &aside));
+        return Err(failed.carried());
+    }
+    let may_pass = failed.failure.may_pass();
+    let mut refused = failed.refused();
+    if may_pass {
+        // It is told when the batch runs again, without the row.
+        aside.exclude(chunk.clone(), row, refused);
+        return Ok(());
+    }
+    mark(policy, &mut refused, Some(rows), &aside);
+    put(guest, &aside, refused)
+}
+
+/// The next chunk of a lane, and which of its rows are left out before the function sees them:
+/// they are refused here.
+pub fn next_chunk(guest: &mut LaneGuest, rows: &RecordBatch) -> Result<(ChunkId, Vec<u32>)> {
+    let number = guest.next_chunk();
+    let lane = guest.get()?.lane();
+    let id = (lane.op.clone(), lane.partition, number);
+    let aside = lane.now.aside.clone();
+    let Some(excluded) = aside.excluded(&id) else { return Ok((id, Vec::new())) };
+    for (row, refused) in excluded {
+        let mut refused = refused.clone();
+        let policy = guest.site().on_error();
+        mark(policy, &mut refused, Some(&rows.slice(*row as usize, 1)), &aside);
+        put(guest, &aside, refused)?;
+    }
+    let rows = excluded.keys().copied().collect();
+    Ok((id, rows))
 }
 
 /// A call that failed, perhaps because of a row.
 #[derive(Clone, Debug)]
-struct Failed {
+pub struct Failed {
     place: Box<CallPlace>,
     failure: CallFailure,
 }
 
 impl Failed {
+    /// The failure in an error, if it may be the fault of a row; the error as it is otherwise.
+    pub fn of(error: PluginError) -> Result<Self> {
+        match error {
+            PluginError::Call { place, failure } if failure.is_by_row() => {
+                Ok(Self { place, failure })
+            }
+            error => Err(carried(error)),
+        }
+    }
+
     /// Out of time while looking is told with the limit that was set, not with the shorter one.
-    fn told_by(mut self, first: &Self) -> Self {
+    pub fn told_by(mut self, first: &Self) -> Self {
         if let (CallFailure::Time(time), CallFailure::Time(set)) =
             (&mut self.failure, &first.failure)
         {
@@ -285,7 +299,8 @@ impl Failed {
         self
     }
 
-    fn carried(self) -> DataFusionError {
+    /// The error as DataFusion carries it.
+    pub fn carried(self) -> DataFusionError {
         carried(PluginError::Call { place: self.place, failure: self.failure })
     }
 

@@ -140,8 +140,10 @@ impl Instance {
         &self.store.data().lane
     }
 
-    /// Sets how long each call may take from now on; the limit of the op if none is given.
+    /// Sets how long each call may take from now on; the limit of the op if none is given. With a
+    /// time of its own, a call is one that is made again to find a bad row: it logs nothing.
     pub fn set_time(&mut self, time: Option<Duration>) {
+        self.store.data().console.set_quiet(time.is_some());
         self.store.data_mut().deadline.set_limit(time.unwrap_or(self.limits.time));
     }
 

@@ -55,19 +55,43 @@ pub(super) fn failure(store: &Store<GuestState>, error: &wasmtime::Error) -> Cal
     if backtrace.is_empty() && error.downcast_ref::<wasmtime::Trap>().is_none() {
         return CallFailure::Contract(root);
     }
-    CallFailure::Trap { reason: root, stderr, backtrace }
+    let reason = panic_message(&stderr).unwrap_or_else(|| root.replace("wasm trap: ", ""));
+    CallFailure::Trap { reason, stderr, backtrace }
+}
+
+/// What a panic of Rust wrote to standard error: place and message, in one line.
+fn panic_message(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines().skip_while(|line| !line.contains("panicked at "));
+    let (_, place) = lines.next()?.split_once("panicked at ")?;
+    let message = lines.take_while(|line| !line.starts_with("note: ")).collect::<Vec<_>>();
+    Some(format!("panicked at {place} {}", message.join(" ")).trim_end().to_owned())
 }
 
 /// Frames shown of a backtrace.
 const FRAMES_MAX: usize = 32;
 
+/// The functions that were called, innermost first, without what a panic itself calls.
 fn frames(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => {
-            let known = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
-            known.unwrap_or_else(|| name.to_owned())
-        }
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
         None => format!("function {}", frame.func_index()),
     };
-    trace.frames().iter().take(FRAMES_MAX).map(name).collect()
+    let names: Vec<String> = trace.frames().iter().map(name).collect();
+    let of_panic = |name: &&String| {
+        OF_PANIC.iter().any(|part| name.starts_with(part) || name.contains("rust_end_short"))
+    };
+    let first = names.iter().take_while(of_panic).count();
+    let kept = if first < names.len() { &names[first..] } else { &names[..] };
+    kept.iter().take(FRAMES_MAX).cloned().collect()
 }
+
+/// How the names begin of functions that a panic of Rust calls before it traps.
+const OF_PANIC: [&str; 7] = [
+    "abort",
+    "std::",
+    "core::panicking",
+    "core::result::unwrap",
+    "core::option",
+    "__rust",
+    "rust_",
+];

@@ -9,7 +9,7 @@ use weir::bindings::weir::operator::schema::Field;
 use weir::{Row, RowError};
 
 /// A number.
-#[derive(Row)]
+#[derive(Row, Clone, Default)]
 pub struct Number {
     n: i64,
 }
@@ -23,6 +23,29 @@ pub struct Seen {
 /// Never returns.
 #[weir::mapper]
 pub fn spin_forever(row: Number) -> Number {
+    spin(row)
+}
+
+/// Takes memory until there is none.
+#[weir::mapper]
+pub fn eat_memory(row: Number) -> Number {
+    eat(row)
+}
+
+/// Panics at 7.
+#[weir::mapper]
+pub fn trap_on_seven(row: Number) -> Number {
+    assert!(row.n != 7, "seven is not a number I like");
+    row
+}
+
+/// Never returns at 7.
+#[weir::mapper]
+pub fn spin_on_seven(row: Number) -> Number {
+    if row.n == 7 { spin(row) } else { row }
+}
+
+fn spin(row: Number) -> Number {
     let mut n = row.n;
     while std::hint::black_box(n) != i64::MIN {
         n = std::hint::black_box(n | 1);
@@ -30,9 +53,17 @@ pub fn spin_forever(row: Number) -> Number {
     Number { n }
 }
 
-/// Takes memory until there is none.
-#[weir::mapper]
-pub fn eat_memory(row: Number) -> Number {
+/// Takes all memory at 7.
+#[weir::flat_mapper]
+pub fn hungry_on_seven(row: Number, out: &mut weir::Out<Number>) {
+    if row.n == 7 {
+        out.push(eat(row));
+    } else {
+        out.push(row);
+    }
+}
+
+fn eat(row: Number) -> Number {
     let mut eaten: Vec<Vec<u8>> = Vec::new();
     loop {
         eaten.push(std::hint::black_box(vec![row.n as u8 | 1; 1 << 20]));
@@ -42,11 +73,39 @@ pub fn eat_memory(row: Number) -> Number {
     }
 }
 
-/// Panics at 7.
-#[weir::mapper]
-pub fn trap_on_seven(row: Number) -> Number {
+/// Keeps all, panics at 7.
+#[weir::predicate]
+pub fn test_traps_on_seven(row: Number) -> bool {
     assert!(row.n != 7, "seven is not a number I like");
-    row
+    true
+}
+
+/// Adds, panics at 7.
+#[weir::aggregator]
+pub fn add_traps_on_seven(a: Number, b: Number) -> Number {
+    assert!(a.n != 7 && b.n != 7, "seven is not a number I like");
+    Number { n: a.n + b.n }
+}
+
+/// All numbers of the batch but odd ones.
+#[weir::transformer]
+pub fn all_but_odd(rows: Vec<Number>, out: &mut weir::Out<Number>) {
+    for row in rows {
+        if row.n % 2 == 0 {
+            out.push(row);
+        }
+    }
+}
+
+/// Panics at the second call of an instance.
+#[weir::flat_mapper]
+pub fn trap_on_the_second_call(rows: &weir::Columns<'_, Number>, out: &mut weir::Out<Number>) {
+    static CALLS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let before = CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    assert!(before == 0, "twice is too often");
+    for row in rows.iter() {
+        out.push(row);
+    }
 }
 
 /// Recurses without end.
@@ -180,4 +239,19 @@ impl Open for Liar {
     }
 }
 
-weir::export!(spin_forever, eat_memory, trap_on_seven, recurse, too_much, only_even, peeks, lying);
+weir::export!(
+    spin_forever,
+    eat_memory,
+    trap_on_seven,
+    spin_on_seven,
+    hungry_on_seven,
+    test_traps_on_seven,
+    add_traps_on_seven,
+    all_but_odd,
+    trap_on_the_second_call,
+    recurse,
+    too_much,
+    only_even,
+    peeks,
+    lying
+);
