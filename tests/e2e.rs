@@ -19,6 +19,8 @@ mod hostile;
 mod kinds;
 #[path = "e2e/on_error.rs"]
 mod on_error;
+#[path = "e2e/rights.rs"]
+mod rights;
 #[path = "e2e/running.rs"]
 mod running;
 #[path = "e2e/standalone.rs"]

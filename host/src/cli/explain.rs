@@ -88,6 +88,7 @@ const TEXTS: &[(&str, &str)] = &[
          of processor time) and `limits.compile_memory` (2 GiB) allow. It is done in a \
          process of its own, so that nothing else is harmed.",
     ),
+    ("WEIR-PLUGIN-010", "A folder under `allow` can't be opened for a function."),
     (
         "WEIR-PLUGIN-020",
         "The function trapped: it panicked, divided by zero, or ran into something \
@@ -162,6 +163,7 @@ const TEXTS: &[(&str, &str)] = &[
         "WEIR-PLAN-016",
         "The id of a [[function]] is its name in queries, and DataFusion has one of that name.",
     ),
+    ("WEIR-PLAN-017", "A folder that `allow` names does not exist."),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),
     (
@@ -184,6 +186,12 @@ const TEXTS: &[(&str, &str)] = &[
         "Rows on which a function runs out of time or memory are written down, and the batch is \
          run again without them, so that every run of it gives the same rows. Here each run found \
          other rows. Raise `limits` of the op, or find out what makes the function slow.",
+    ),
+    (
+        "WEIR-RUN-013",
+        "Before a job runs, the process gives up all files and ports that the job does not name \
+         (Landlock), so that a function that broke out of its sandbox would find nothing. This \
+         kernel has Landlock and refused. `confine = false` under [job] runs without.",
     ),
     ("WEIR-RUN-011", "The machine refused a thread, a file or memory that the job needs."),
 ];

@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod confine;
 mod explain;
 mod failure;
 mod inspect;

@@ -47,7 +47,8 @@ pub fn job(args: &JobArgs) -> Result<Job, Failure> {
     let folder = args.job.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let environment: Vec<(String, String)> =
         std::env::vars().filter(|(name, _)| name.starts_with("HOST__")).collect();
-    let (job, warnings) = Job::parse(&bytes, &shown, folder, &args.set, &environment)?;
+    let (mut job, warnings) = Job::parse(&bytes, &shown, folder, &args.set, &environment)?;
+    job.resolve(&|name| std::env::var(name).ok())?;
     if !warnings.is_empty() && args.format == Format::Text {
         let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };
         output::note(report::warnings(&warnings).trim_end());

@@ -7,7 +7,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
-use crate::plan;
+use crate::plan::{self, JobPlan};
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -21,8 +21,8 @@ pub fn plan(args: &PlanArgs) -> u8 {
         let plan = opened.plan()?;
         let tree = plan::print(&plan);
         Ok(match args.job.format {
-            Format::Text => text(&opened, &tree),
-            Format::Json => json(&opened, &tree).to_string(),
+            Format::Text => text(&opened, &plan, &tree),
+            Format::Json => json(&opened, &plan, &tree).to_string(),
         })
     };
     match planned() {
@@ -38,7 +38,7 @@ pub fn plan(args: &PlanArgs) -> u8 {
 }
 
 // Writing to a string can't fail.
-fn text(opened: &Opened, tree: &str) -> String {
+fn text(opened: &Opened, plan: &JobPlan, tree: &str) -> String {
     let job = &opened.job;
     let mut out = String::new();
     let lanes = open::parallelism(job);
@@ -48,13 +48,17 @@ fn text(opened: &Opened, tree: &str) -> String {
     for (name, plugin) in opened.loaded.all() {
         let _ = writeln!(out, "  {name} · {}", plugin.digest());
         let _ = writeln!(out, "    imports {}", plugin.imports().join(", "));
-        let _ = writeln!(out, "    granted log, metrics, context; WASI without any rights");
+    }
+    let _ =
+        writeln!(out, "\ngranted to all: log, metrics, context, the batch's time, seeded random");
+    for (op, rights) in plan.rights() {
+        let _ = writeln!(out, "  {op}: {rights}");
     }
     let _ = writeln!(out, "\nplan\n{tree}");
     out
 }
 
-fn json(opened: &Opened, tree: &str) -> serde_json::Value {
+fn json(opened: &Opened, plan: &JobPlan, tree: &str) -> serde_json::Value {
     let plugins: Vec<serde_json::Value> = opened
         .loaded
         .all()
@@ -64,7 +68,6 @@ fn json(opened: &Opened, tree: &str) -> serde_json::Value {
                 "name": name,
                 "digest": plugin.digest().to_string(),
                 "imports": plugin.imports(),
-                "granted": ["log", "metrics", "context"],
             })
         })
         .collect();
@@ -73,6 +76,7 @@ fn json(opened: &Opened, tree: &str) -> serde_json::Value {
         "job": opened.job.name,
         "parallelism": open::parallelism(&opened.job),
         "plugins": plugins,
+        "granted": plan.rights().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "plan": tree,
     })
 }

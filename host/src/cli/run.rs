@@ -62,6 +62,7 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
     let machine =
         |error: std::io::Error| Failure::new("WEIR-RUN-011", format!("the job can't run: {error}"));
     let spill = tempfile::Builder::new().prefix("weir-spill-").tempdir().map_err(machine)?;
+    super::confine::confine(&opened, spill.path())?;
     let resources =
         Resources::new(opened.job.settings.memory, spill.path().to_owned()).map_err(machine)?;
     let stop = Stop::default();

@@ -131,4 +131,10 @@ pub const CODES: &[Code] = &[
         "`from` always means the source or op, and metrics of both have one name. This is a \
          warning.",
     ),
+    code(
+        "WEIR-JOB-020",
+        "a variable is not set",
+        "The job takes a value from the environment of the host, and there is no variable of that \
+         name. It is looked up when the host starts.",
+    ),
 ];

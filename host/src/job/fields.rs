@@ -152,6 +152,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Yes or no.
+    pub fn flag(&self, name: &'static str) -> Option<bool> {
+        let node = self.take(name)?;
+        match &node.value {
+            Value::Bool(flag) => Some(*flag),
+            _ => {
+                self.wrong(name, node, "true or false");
+                None
+            }
+        }
+    }
+
     /// A length of time within bounds.
     pub fn time(&self, name: &'static str, least: Duration, most: Duration) -> Option<Duration> {
         let (text, span) = self.text_like(name, "a length of time such as \"5s\"")?;

@@ -3,8 +3,7 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 18] = [
-    ("allow", "functions have no rights to files, environment or network"),
+const SETTINGS: [(&str, &str); 17] = [
     ("backpressure", "limit the input with `files_per_batch`"),
     ("checkpoint", "every run starts anew until there are checkpoints"),
     ("delivery", "the file sink writes each batch once, the console at least once"),

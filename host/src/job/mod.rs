@@ -6,6 +6,7 @@
 //! of the text and the given overrides was looked at.
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
+mod allow;
 mod check;
 pub mod codes;
 mod entries;
@@ -20,6 +21,7 @@ mod tests;
 mod units;
 mod value;
 
+pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
 
@@ -109,6 +111,9 @@ pub struct Settings {
     /// `memory`: what buffers, tables and operators of one batch may hold before they spill, in
     /// bytes. Default 1 GiB.
     pub memory: u64,
+    /// `confine`: whether the process gives up the files and ports that the job does not name,
+    /// where the kernel can do that. Default yes.
+    pub confine: bool,
     /// `grace`: how long a stop may take to finish the batch in flight. Default 30 s.
     pub grace: Duration,
 }
@@ -239,6 +244,8 @@ pub struct CallSpec {
     pub limits: Limits,
     /// `on_error`: what is done with rows that the function can't take.
     pub on_error: OnError,
+    /// `allow`: what it may see of the machine.
+    pub allow: Allow,
 }
 
 /// A `[[function]]`: a mapper or an aggregator under an SQL name.
@@ -314,4 +321,34 @@ pub enum SinkKind {
         /// `format`: text or json; default json.
         format: FormatKind,
     },
+}
+
+impl Job {
+    /// Every call of a function in the job.
+    pub fn calls(&self) -> impl Iterator<Item = &CallSpec> {
+        let ops = self.ops.iter().filter_map(|op| match &op.body {
+            OpBody::Wasm(call) => Some(&**call),
+            OpBody::Sql(_) | OpBody::Native(_) => None,
+        });
+        self.functions.iter().map(|function| &function.call).chain(ops)
+    }
+
+    /// The same, to fill in what is looked up outside.
+    pub fn calls_mut(&mut self) -> impl Iterator<Item = &mut CallSpec> {
+        let ops = self.ops.iter_mut().filter_map(|op| match &mut op.body {
+            OpBody::Wasm(call) => Some(&mut **call),
+            OpBody::Sql(_) | OpBody::Native(_) => None,
+        });
+        self.functions.iter_mut().map(|function| &mut function.call).chain(ops)
+    }
+
+    /// Looks up what the job takes from the environment of the host.
+    pub fn resolve(&mut self, look_up: &dyn Fn(&str) -> Option<String>) -> Result<(), JobError> {
+        let problems: Vec<Problem> =
+            self.calls_mut().flat_map(|call| call.allow.resolve(look_up)).collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(JobError { text: Arc::clone(&self.text), problems }),
+        }
+    }
 }

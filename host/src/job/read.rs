@@ -198,6 +198,7 @@ fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {
         batch: Duration::from_secs(1),
         parallelism: None,
         memory: GIB,
+        confine: true,
         grace: Duration::from_secs(30),
     };
     let Some((table, span)) = fields.table("job") else { return settings };
@@ -210,6 +211,9 @@ fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {
     settings.parallelism = lanes.and_then(|lanes| usize::try_from(lanes).ok());
     if let Some(memory) = fields.bytes("memory", 16 << 20, 1 << 44) {
         settings.memory = memory;
+    }
+    if let Some(confine) = fields.flag("confine") {
+        settings.confine = confine;
     }
     if let Some(grace) = fields.time("grace", Duration::ZERO, day) {
         settings.grace = grace;

@@ -1,7 +1,7 @@
 //! The groups of an aggregator: their states live in one guest.
 //!
-//! If the op goes on after failures, what a fresh guest would have to be fed with is kept: a copy of
-//! the states from time to time, and the chunks since. After a trap or a limit a fresh guest is
+//! If the op goes on after failures, what a fresh guest would have to be fed with is kept: a copy
+//! of the states from time to time, and the chunks since. After a trap or a limit a fresh guest is
 //! brought to where the other one was, and the chunk is halved until the bad rows stand alone.
 
 use std::sync::Arc;

@@ -174,30 +174,33 @@ impl<T> Tolerant<'_, T> {
                 Err(failed) => failed,
             };
             self.guest.leave();
-            let cost = (u64::from(fresh && length == 1), took.elapsed());
+            let alone = fresh && length == 1;
+            let cost = (u64::from(alone), took.elapsed());
             check_budget(self.guest, cost, (&first, &failed))?;
-            if !fresh {
-                // Perhaps it was not the rows, but what the instance had become.
-                pending.push((start, length));
-            } else if length == 1 {
+            if alone {
                 let row = (&chunk.id, chunk.number(start));
                 culprit(self.guest, row, &part, failed.told_by(&first))?;
-            } else {
-                pending.push((start + length / 2, length - length / 2));
-                pending.push((start, length / 2));
             }
+            pending.extend(narrowed((start, length), fresh));
         }
         if self.guest.site().on_error() == OnError::Fail {
             return Err(first.carried());
-        }
-        if self.guest.is_open() {
-            self.guest.get()?.set_time(None);
         }
         Ok(taken)
     }
 
     fn refuse_rejected(&mut self, rows: &RecordBatch, errors: &[RowError]) -> Result<()> {
         refuse_rejected(self.guest, &|row| Some(rows.slice(row as usize, 1)), errors)
+    }
+}
+
+/// What is to be looked at next, the last first, after a call with these rows failed: the two
+/// halves, or the same rows again if perhaps it was not they, but what the instance had become.
+fn narrowed((start, length): (usize, usize), fresh: bool) -> Vec<(usize, usize)> {
+    match (fresh, length) {
+        (false, _) => vec![(start, length)],
+        (true, 1) => Vec::new(),
+        _ => vec![(start + length / 2, length - length / 2), (start, length / 2)],
     }
 }
 

@@ -185,7 +185,7 @@ impl Builder<'_> {
         let Some(input) = op.from.first().and_then(|from| self.full_tap(from)) else {
             return Ok(false);
         };
-        let caller = Caller { id: op.id.as_str(), spec };
+        let caller = Caller { id: op.id.as_str(), folder: &self.job.folder, spec };
         let carries = self.carriers.contains(&op.id);
         let call = match call::call(self.loaded, &caller, &input.schema(), carries) {
             Ok(call) => call,
@@ -343,7 +343,7 @@ impl Builder<'_> {
                     .help("such a function can be an op, but not a function of SQL"),
             );
         };
-        let caller = Caller { id: function.id.as_str(), spec };
+        let caller = Caller { id: function.id.as_str(), folder: &self.job.folder, spec };
         match call::call(self.loaded, &caller, &reads, false) {
             Ok(call) => {
                 self.sites.insert(Arc::clone(&call.site));

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::origin;
-use crate::job::{CallSpec, Job, OpBody, Problem, Span};
+use crate::job::{CallSpec, Job, Problem, Span};
 use crate::operator::Call;
 use crate::operator::key_group::can_be_key;
 use crate::plugin::{
-    Cache, CallSite, Checked, Kind, Plugin, PluginError, Plugins, ReadProblem, SiteError, SiteSpec,
-    Wall,
+    Cache, CallSite, Checked, Folder, Kind, Plugin, PluginError, Plugins, ReadProblem, Rights,
+    SiteError, SiteSpec, Wall,
 };
 use crate::types;
 
@@ -34,13 +34,13 @@ impl Loaded {
         let mut loaded: Vec<(String, Arc<Plugin>)> = Vec::new();
         let mut problems = Vec::new();
         let mut failed = Vec::new();
-        for call in calls(job) {
+        for call in job.calls() {
             let known = loaded.iter().any(|(name, _)| *name == call.wasm);
             if known || failed.contains(&call.wasm) {
                 continue;
             }
             let path = job.folder.join(&call.wasm);
-            let same = calls(job).filter(|other| other.wasm == call.wasm);
+            let same = job.calls().filter(|other| other.wasm == call.wasm);
             let limits = same.fold(call.limits.clone(), |all, other| all.or_larger(&other.limits));
             match plugins.get(wall, &path, &call.wasm, (cache, &limits), notice) {
                 Ok(plugin) => loaded.push((call.wasm.clone(), plugin)),
@@ -90,14 +90,6 @@ impl Loaded {
     }
 }
 
-fn calls(job: &Job) -> impl Iterator<Item = &CallSpec> {
-    let ops = job.ops.iter().filter_map(|op| match &op.body {
-        OpBody::Wasm(call) => Some(&**call),
-        OpBody::Sql(_) | OpBody::Native(_) => None,
-    });
-    job.functions.iter().map(|function| &function.call).chain(ops)
-}
-
 fn not_loaded(call: &CallSpec, path: &Path, error: &PluginError) -> Problem {
     let mut message = error.to_string();
     if let PluginError::Build { output, .. } = error
@@ -124,6 +116,8 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 pub struct Caller<'a> {
     /// Its id.
     pub id: &'a str,
+    /// The folder that relative paths start at.
+    pub folder: &'a Path,
     /// What it says.
     pub spec: &'a CallSpec,
 }
@@ -155,6 +149,7 @@ pub fn call(
         parents: !keep.is_empty() || carry.is_some(),
         limits: caller.spec.limits.clone(),
         on_error: caller.spec.on_error,
+        rights: Arc::new(rights(caller)?),
     };
     let name = plugin.functions()[function].name.clone();
     let Checked { site, reads } = CallSite::check(site).map_err(|error| match error {
@@ -168,6 +163,27 @@ pub fn call(
         Some(problem) => Err(vec![problem]),
         None => Ok(call),
     }
+}
+
+/// What an op lets its function see of the machine.
+fn rights(caller: &Caller<'_>) -> Result<Rights, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut rights = Rights::default();
+    for variable in &caller.spec.allow.env {
+        let value = variable.value.clone().unwrap_or_default();
+        rights.env.push((variable.name.clone(), value));
+    }
+    for folder in &caller.spec.allow.folders {
+        let path = caller.folder.join(&folder.path);
+        if !path.is_dir() {
+            let message = format!("there is no folder `{}` to allow", folder.path);
+            let help = "make it before; relative paths start at the folder of job.toml";
+            let problem = Problem::new("WEIR-PLAN-017", message).help(help);
+            problems.push(problem.at(folder.span.clone(), ""));
+        }
+        rights.folders.push(Folder { path, name: folder.path.clone(), write: folder.write });
+    }
+    if problems.is_empty() { Ok(rights) } else { Err(problems) }
 }
 
 /// The columns under the names that the function is to find them by.

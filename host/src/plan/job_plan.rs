@@ -50,6 +50,15 @@ impl JobPlan {
         all
     }
 
+    /// What each op that has any rights lets its function see of the machine.
+    pub fn rights(&self) -> Vec<(String, String)> {
+        let granted = self.sites.all().filter(|site| !site.rights().is_none());
+        let mut all: Vec<_> =
+            granted.map(|site| (site.op().to_owned(), site.rights().to_string())).collect();
+        all.sort();
+        all
+    }
+
     /// What user code counted since the last time, by op.
     pub fn take_counters(&self) -> Vec<(String, Counters)> {
         let mut all: Vec<_> = self

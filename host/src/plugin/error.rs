@@ -183,6 +183,9 @@ pub enum PluginError {
         /// Why.
         failure: CallFailure,
     },
+    /// A right can't be given.
+    #[error("what the op allows can't be given: {0}")]
+    Grant(String),
     /// The engine could not be made or used.
     #[error("the WebAssembly engine failed: {0}")]
     Engine(String),
@@ -201,6 +204,7 @@ impl PluginError {
             Self::Describe { .. } => "WEIR-PLUGIN-006",
             Self::Refused { .. } => "WEIR-PLUGIN-007",
             Self::Engine(_) => "WEIR-PLUGIN-008",
+            Self::Grant(_) => "WEIR-PLUGIN-010",
             Self::Call { failure, .. } => failure.code(),
         }
     }
@@ -228,6 +232,9 @@ impl PluginError {
             }
             Self::Build { help, .. } => return help.clone(),
             Self::Call { failure, .. } => return failure.help(),
+            Self::Grant(_) => "`allow` names folders that must exist; relative paths start at the \
+                 folder of job.toml"
+                .into(),
             Self::Engine(_) => "this is a fault of Weir: please report it with this text".into(),
             Self::File { .. } | Self::Describe { .. } | Self::Refused { .. } => return None,
         })

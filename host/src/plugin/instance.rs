@@ -6,21 +6,20 @@ use std::time::Duration;
 use arrow::array::{ArrayData, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use wasmtime::Store;
-use wasmtime::component::{Instance as WasmInstance, ResourceAny};
+use wasmtime::component::ResourceAny;
 
 use super::abi::v0_1::exports::weir::operator as exports;
 use super::abi::v0_1::weir::operator::rows::{ColumnParam, ColumnResult, RowsParam, RowsResult};
-use super::abi::v0_1::weir::operator::schema::FieldParam;
 use super::columns::{self, Flat, Raw};
 use super::describe::{self, Kind, Port};
+use super::enter::{Calls, enter};
 use super::error::{CallFailure, CallPlace, PluginError};
-use super::grant::{Counters, GuestState};
+use super::grant::{Counters, GuestState, Rights};
 use super::lane::Lane;
 use super::load::Plugin;
 use super::row_error::{self, RowError};
 use super::sandbox::{failure, sandbox};
 use crate::job::Limits;
-use crate::types;
 
 /// What a call gave: the value, and rows that were not taken.
 #[derive(Debug)]
@@ -57,6 +56,8 @@ pub struct Opening<'a> {
     pub parents: bool,
     /// The limits.
     pub limits: &'a Limits,
+    /// What it may see of the machine.
+    pub rights: &'a Arc<Rights>,
 }
 
 /// What was decided at `open`.
@@ -66,15 +67,6 @@ pub struct Layout {
     pub reads: Vec<String>,
     /// The ports.
     pub ports: Vec<Port>,
-}
-
-/// The functions of the kind of an instance.
-enum Calls {
-    Mapper(exports::mapper::Guest),
-    Predicate(exports::predicate::Guest),
-    FlatMapper(exports::flat_mapper::Guest),
-    Aggregator(exports::aggregator::Guest),
-    Transformer(exports::transformer::Guest),
 }
 
 /// An open function.
@@ -99,7 +91,7 @@ impl Instance {
     /// Opens a function in a fresh sandbox.
     pub fn open(opening: &Opening<'_>, lane: Lane) -> Result<(Self, Layout), PluginError> {
         let plugin = Arc::clone(opening.plugin);
-        let mut store = sandbox(&plugin, lane, opening.limits);
+        let mut store = sandbox(&plugin, lane, opening.limits, opening.rights)?;
         let place = |lane: &Lane| place(&plugin, opening.function, lane);
         let opened = enter(&mut store, &plugin, opening);
         let (guest, calls, opened) = match opened {
@@ -148,8 +140,8 @@ impl Instance {
     }
 
     /// Another batch begins for an instance that is kept.
-    pub fn rebind(&mut self, lane: Lane) {
-        self.store.data_mut().rebind(lane);
+    pub fn rebind(&mut self, lane: Lane) -> Result<(), PluginError> {
+        self.store.data_mut().rebind(lane)
     }
 
     /// What was counted since the last time.
@@ -493,65 +485,3 @@ fn place(plugin: &Plugin, function: usize, lane: &Lane) -> Box<CallPlace> {
 
 /// What a call across the wall gives: the engine's failure, or the guest's own answer.
 type Answer<T> = wasmtime::Result<Result<T, String>>;
-
-type Entered = (exports::guest::Guest, Calls, Result<ResourceAny, exports::guest::Refusal>);
-
-/// Instantiates, finds the functions of the kind and calls `open`.
-fn enter(
-    store: &mut Store<GuestState>,
-    plugin: &Plugin,
-    opening: &Opening<'_>,
-) -> wasmtime::Result<Entered> {
-    let function = &plugin.functions()[opening.function];
-    let pre = plugin.pre();
-    let instance = pre.instantiate(&mut *store)?;
-    let guest = exports::guest::GuestIndices::new(pre)?.load(&mut *store, &instance)?;
-    let calls = calls(function.kind, store, plugin, &instance)?;
-    let names: Vec<String> =
-        opening.input.fields().iter().map(|field| types::describe(field.data_type())).collect();
-    let input: Vec<FieldParam<'_>> = opening
-        .input
-        .fields()
-        .iter()
-        .zip(&names)
-        .map(|(field, data_type)| FieldParam {
-            name: field.name(),
-            data_type,
-            nullable: field.is_nullable(),
-        })
-        .collect();
-    let setup = exports::guest::Setup {
-        function: &function.name,
-        config: opening.config,
-        input: &input,
-        parents: opening.parents,
-    };
-    let opened = guest.call_open(&mut *store, setup)?;
-    Ok((guest, calls, opened))
-}
-
-fn calls(
-    kind: Kind,
-    store: &mut Store<GuestState>,
-    plugin: &Plugin,
-    instance: &WasmInstance,
-) -> wasmtime::Result<Calls> {
-    let pre = plugin.pre();
-    Ok(match kind {
-        Kind::Mapper => {
-            Calls::Mapper(exports::mapper::GuestIndices::new(pre)?.load(store, instance)?)
-        }
-        Kind::Predicate => {
-            Calls::Predicate(exports::predicate::GuestIndices::new(pre)?.load(store, instance)?)
-        }
-        Kind::FlatMapper => {
-            Calls::FlatMapper(exports::flat_mapper::GuestIndices::new(pre)?.load(store, instance)?)
-        }
-        Kind::Aggregator => {
-            Calls::Aggregator(exports::aggregator::GuestIndices::new(pre)?.load(store, instance)?)
-        }
-        Kind::Transformer => {
-            Calls::Transformer(exports::transformer::GuestIndices::new(pre)?.load(store, instance)?)
-        }
-    })
-}

@@ -87,7 +87,7 @@ impl Plugin {
     fn describe(&self) -> Result<Vec<Function>, PluginError> {
         let limits = Limits { time: DESCRIBE_TIME, result: 16 * 1024 * 1024, ..Limits::default() };
         let lane = Lane { now: BatchNow::none(), op: String::new(), partition: 0, mark: 0 };
-        let mut store = sandbox(self, lane, &limits);
+        let mut store = sandbox(self, lane, &limits, &Arc::default())?;
         let described = (|| {
             let instance = self.pre.instantiate(&mut store)?;
             let guest = GuestIndices::new(&self.pre)?.load(&mut store, &instance)?;

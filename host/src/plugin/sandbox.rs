@@ -1,18 +1,25 @@
 //! A store with every limit on, and why a call in it ended.
 
+use std::sync::Arc;
+
 use wasmtime::{Store, UpdateDeadline};
 
-use super::error::CallFailure;
-use super::grant::GuestState;
+use super::error::{CallFailure, PluginError};
+use super::grant::{GuestState, Rights};
 use super::lane::Lane;
 use super::limit::{Deadline, Ended, Refusal, STACK_BYTES};
 use super::load::Plugin;
 use crate::job::Limits;
 
 /// A store with all limits on.
-pub(super) fn sandbox(plugin: &Plugin, lane: Lane, limits: &Limits) -> Store<GuestState> {
+pub(super) fn sandbox(
+    plugin: &Plugin,
+    lane: Lane,
+    limits: &Limits,
+    rights: &Arc<Rights>,
+) -> Result<Store<GuestState>, PluginError> {
     let deadline = Deadline::new(limits.time, lane.now.interrupt.clone());
-    let state = GuestState::new(lane, limits, deadline);
+    let state = GuestState::new(lane, limits, rights, deadline)?;
     let mut store = Store::new(plugin.engine(), state);
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(usize::try_from(limits.result).unwrap_or(usize::MAX));
@@ -22,7 +29,7 @@ pub(super) fn sandbox(plugin: &Plugin, lane: Lane, limits: &Limits) -> Store<Gue
         Some(Ended::Time) => Err(wasmtime::format_err!("time")),
         Some(Ended::Interrupt) => Err(wasmtime::format_err!("interrupt")),
     });
-    store
+    Ok(store)
 }
 
 /// Why a call ended, from what the engine says and what the limits saw.

@@ -1,20 +1,20 @@
 //! The place in a plan that calls a function: what is the same for all its lanes and batches.
 
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::describe::{self, Determinism, Function, Kind};
+use super::describe::{self, Function};
 use super::error::{CallFailure, PluginError};
-use super::grant::Counters;
-use super::instance::{Called, Instance, Opening};
+use super::grant::{Counters, Rights};
+use super::guest::Guest;
+use super::instance::{Instance, Opening};
 use super::lane::{BatchNow, Lane};
 use super::load::Plugin;
-use crate::clock::Stopwatch;
+use super::usage::SiteStats;
 use crate::job::Limits;
 use crate::row_error::OnError;
 
@@ -37,6 +37,8 @@ pub struct SiteSpec {
     pub limits: Limits,
     /// What is done with rows that the function can't take.
     pub on_error: OnError,
+    /// What the function may see of the machine.
+    pub rights: Arc<Rights>,
 }
 
 /// A site that was opened once to see that it can be.
@@ -85,70 +87,6 @@ struct Search {
 impl std::fmt::Debug for CallSite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.spec.op, self.function().name)
-    }
-}
-
-/// What a site has done since the start, summed over lanes.
-#[derive(Debug, Default)]
-pub struct SiteStats {
-    calls: AtomicU64,
-    rows_in: AtomicU64,
-    rows_out: AtomicU64,
-    nanos: AtomicU64,
-    instances: AtomicU64,
-    memory_max: AtomicU64,
-}
-
-/// A reading of [`SiteStats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Calls of the guest.
-    pub calls: u64,
-    /// Rows that crossed into the guest.
-    pub rows_in: u64,
-    /// Rows that came out.
-    pub rows_out: u64,
-    /// Time in calls, copies included, in nanoseconds.
-    pub nanos: u64,
-    /// Instances that were made.
-    pub instances: u64,
-    /// The most memory that one instance had, in bytes.
-    pub memory_max: u64,
-}
-
-impl SiteStats {
-    /// What was counted so far.
-    pub fn read(&self) -> Usage {
-        Usage {
-            calls: self.calls.load(Ordering::Relaxed),
-            rows_in: self.rows_in.load(Ordering::Relaxed),
-            rows_out: self.rows_out.load(Ordering::Relaxed),
-            nanos: self.nanos.load(Ordering::Relaxed),
-            instances: self.instances.load(Ordering::Relaxed),
-            memory_max: self.memory_max.load(Ordering::Relaxed),
-        }
-    }
-
-    fn count(&self, rows_in: usize, rows_out: usize, took: Duration) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.rows_in.fetch_add(rows_in as u64, Ordering::Relaxed);
-        self.rows_out.fetch_add(rows_out as u64, Ordering::Relaxed);
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.nanos.fetch_add(nanos, Ordering::Relaxed);
-    }
-}
-
-impl Usage {
-    /// What was counted since an earlier reading.
-    pub fn since(&self, earlier: &Self) -> Self {
-        Self {
-            calls: self.calls - earlier.calls,
-            rows_in: self.rows_in - earlier.rows_in,
-            rows_out: self.rows_out - earlier.rows_out,
-            nanos: self.nanos - earlier.nanos,
-            instances: self.instances - earlier.instances,
-            memory_max: self.memory_max,
-        }
     }
 }
 
@@ -241,6 +179,11 @@ impl CallSite {
         &self.spec.limits
     }
 
+    /// What the function may see of the machine.
+    pub fn rights(&self) -> &Rights {
+        &self.spec.rights
+    }
+
     /// What is done with rows that the function can't take.
     pub fn on_error(&self) -> OnError {
         self.spec.on_error
@@ -287,16 +230,26 @@ impl CallSite {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
         let instance = match kept {
             Some(mut instance) => {
-                instance.rebind(lane);
+                instance.rebind(lane)?;
                 instance
             }
             None => {
-                self.stats.instances.fetch_add(1, Ordering::Relaxed);
+                self.stats.made_instance();
                 Instance::open(&opening(&self.spec, &self.input), lane)?.0
             }
         };
-        let (site, counters) = (Arc::clone(self), Counters::default());
-        Ok(Guest { site, partition, instance: Some(instance), counters })
+        Ok(Guest::new(Arc::clone(self), partition, instance))
+    }
+
+    /// Keeps an instance open for the next batch.
+    pub(super) fn keep(&self, partition: u32, instance: Instance) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, instance);
+    }
+
+    /// An instance comes back: what it counted, and the most memory it had.
+    pub(super) fn settle(&self, counters: Counters, memory_max: u64) {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).merge(counters);
+        self.stats.saw_memory(memory_max);
     }
 }
 
@@ -308,6 +261,7 @@ fn opening<'a>(spec: &'a SiteSpec, input: &'a SchemaRef) -> Opening<'a> {
         input,
         parents: spec.parents,
         limits: &spec.limits,
+        rights: &spec.rights,
     }
 }
 
@@ -345,97 +299,4 @@ fn chosen(names: &[String], available: &SchemaRef) -> Result<(Vec<usize>, Schema
     let fields: Vec<_> =
         places.iter().map(|place| Arc::clone(&available.fields()[*place])).collect();
     Ok((places, Arc::new(Schema::new(fields))))
-}
-
-/// An open function on loan to a lane. Dropped, a function that is pure stays open for the next
-/// batch.
-#[derive(Debug)]
-pub struct Guest {
-    site: Arc<CallSite>,
-    partition: u32,
-    instance: Option<Instance>,
-    counters: Counters,
-}
-
-impl Deref for Guest {
-    type Target = Instance;
-
-    fn deref(&self) -> &Instance {
-        self.instance.as_ref().expect("it is there until it is dropped")
-    }
-}
-
-impl DerefMut for Guest {
-    fn deref_mut(&mut self) -> &mut Instance {
-        self.instance.as_mut().expect("it is there until it is dropped")
-    }
-}
-
-impl Guest {
-    /// The site it belongs to.
-    pub fn site(&self) -> &Arc<CallSite> {
-        &self.site
-    }
-
-    /// Calls with rows and measures it. Metrics count only if the call succeeds.
-    pub fn taking<T>(
-        &mut self,
-        rows: usize,
-        rows_out: impl FnOnce(&T) -> usize,
-        call: impl FnOnce(&mut Instance) -> Result<Called<T>, PluginError>,
-    ) -> Result<Called<T>, PluginError> {
-        let took = Stopwatch::start();
-        let called = call(self);
-        let counters = self.take_counters();
-        let called = called?;
-        self.site.stats.count(rows, rows_out(&called.value), took.elapsed());
-        self.counters.merge(counters);
-        Ok(called)
-    }
-
-    /// Calls without rows and measures it.
-    pub fn giving<T>(
-        &mut self,
-        rows_out: impl FnOnce(&T) -> usize,
-        call: impl FnOnce(&mut Instance) -> Result<T, PluginError>,
-    ) -> Result<T, PluginError> {
-        let took = Stopwatch::start();
-        let value = call(self)?;
-        self.site.stats.count(0, rows_out(&value), took.elapsed());
-        Ok(value)
-    }
-
-    /// Throws the instance away, so that the next lane gets a fresh one.
-    pub fn discard(mut self) {
-        self.settle();
-    }
-
-    /// Hands the counters over; gives the instance.
-    fn settle(&mut self) -> Option<Instance> {
-        let mut instance = self.instance.take()?;
-        instance.tell_dropped();
-        let mut counters = std::mem::take(&mut self.counters);
-        if !instance.broken() {
-            counters.merge(instance.take_counters());
-        }
-        self.site.counters.lock().unwrap_or_else(PoisonError::into_inner).merge(counters);
-        self.site.stats.memory_max.fetch_max(instance.memory_max(), Ordering::Relaxed);
-        Some(instance)
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let function = self.site.function();
-        // The states of an aggregator belong to the batch, whatever it promises.
-        let keep = function.determinism == Determinism::Pure
-            && !matches!(function.kind, Kind::Aggregator | Kind::Transformer);
-        if let Some(instance) = self.settle()
-            && keep
-            && !instance.broken()
-        {
-            let mut kept = self.site.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.insert(self.partition, instance);
-        }
-    }
 }

@@ -109,6 +109,10 @@ impl SourceError {
                 "a pattern knows `*`, `?`, `[a-z]`, `{one,other}` and `**/` for any folders; put a \
                  backslash before a character that stands for itself"
             }
+            Self::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                "check that you may read it; a link that leads out of the source's folder can't be \
+                 followed, unless `confine = false` stands under [job]"
+            }
             Self::Io { .. } => "check that the file is there and that you may read it",
             Self::Changed { .. } => {
                 "write a file under a name that ends in `.tmp` and rename it when it is complete: \

@@ -1,5 +1,6 @@
 //! `[[op]]` and `[[function]]`.
 
+use super::super::allow::allow;
 use super::super::fields::{Fields, Problems, brief};
 use super::super::limits;
 use super::super::problem::{Problem, Span};
@@ -10,7 +11,8 @@ use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
 
 /// What a call may have besides `wasm`.
-const OF_CALLS: [&str; 7] = ["call", "key", "keep", "columns", "config", "limits", "on_error"];
+const OF_CALLS: [&str; 8] =
+    ["call", "key", "keep", "columns", "config", "limits", "on_error", "allow"];
 
 /// What only an op has.
 const OF_OPS: [&str; 5] = ["from", "key", "keep", "columns", "across"];
@@ -109,7 +111,7 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
     let columns = of_op.then(|| columns(fields)).flatten();
     let (columns, columns_span) = columns.unwrap_or((Vec::new(), fields.span.clone()));
     let config = fields.table("config");
-    let limits = limits(fields, problems);
+    let (limits, allow) = (limits(fields, problems), allow(fields, problems));
     // A function of SQL is called within an expression: there is no row to put aside.
     let on_error = fields.word("on_error", if of_op { &ON_ERROR } else { &ON_ERROR[..2] });
     let (wasm, wasm_span) = wasm?;
@@ -133,6 +135,7 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
         config_spans: config.map(|(table, _)| spans(table)).unwrap_or_default(),
         limits,
         on_error: on_error.unwrap_or_default(),
+        allow,
     })
 }
 

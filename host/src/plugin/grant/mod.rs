@@ -3,15 +3,20 @@
 mod context;
 mod log;
 mod metrics;
+mod rights;
 mod wasi;
 
 pub use metrics::Counters;
+pub use rights::{Folder, Rights};
 pub use wasi::{Console, GuestClock};
+
+use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::abi::v0_1::weir::operator;
+use super::error::PluginError;
 use super::lane::Lane;
 use super::limit::{Deadline, Meter};
 use crate::job::Limits;
@@ -24,20 +29,27 @@ pub struct GuestState {
     pub(super) counters: Counters,
     pub(super) clock: GuestClock,
     pub(super) console: Console,
+    rights: Arc<Rights>,
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
 impl GuestState {
     /// The state of a new instance.
-    pub fn new(lane: Lane, limits: &Limits, deadline: Deadline) -> Self {
+    pub fn new(
+        lane: Lane,
+        limits: &Limits,
+        rights: &Arc<Rights>,
+        deadline: Deadline,
+    ) -> Result<Self, PluginError> {
         let clock = GuestClock::at(lane.now.time);
         let console = Console::new(limits);
-        let wasi = wasi::context(&lane, &clock, &console);
+        let wasi = wasi::context(&lane, &clock, &console, rights)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         let (meter, counters) = (Meter::new(limits), Counters::new(limits.metrics));
-        Self { lane, meter, deadline, counters, clock, console, wasi, table }
+        let rights = Arc::clone(rights);
+        Ok(Self { lane, meter, deadline, counters, clock, console, rights, wasi, table })
     }
 
     /// Tells how many lines were dropped because there were too many.
@@ -46,11 +58,12 @@ impl GuestState {
     }
 
     /// Another batch begins for an instance that is kept.
-    pub fn rebind(&mut self, lane: Lane) {
+    pub fn rebind(&mut self, lane: Lane) -> Result<(), PluginError> {
         self.clock.set(lane.now.time);
         self.deadline.rebind(lane.now.interrupt.clone());
-        self.wasi = wasi::context(&lane, &self.clock, &self.console);
+        self.wasi = wasi::context(&lane, &self.clock, &self.console, &self.rights)?;
         self.lane = lane;
+        Ok(())
     }
 }
 

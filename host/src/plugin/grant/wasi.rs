@@ -12,9 +12,10 @@ use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
 
-use super::{GuestState, log};
+use super::{GuestState, Rights, log};
 use crate::clock::{Micros, Random};
 use crate::job::Limits;
+use crate::plugin::error::PluginError;
 use crate::plugin::lane::{Lane, LogLevel};
 use crate::plugin::limit::LogGate;
 
@@ -260,8 +261,13 @@ impl StdoutStream for LineStream {
     }
 }
 
-/// The rights of an instance: none.
-pub(super) fn context(lane: &Lane, clock: &GuestClock, console: &Console) -> WasiCtx {
+/// What an instance sees: nothing but what its op grants.
+pub(super) fn context(
+    lane: &Lane,
+    clock: &GuestClock,
+    console: &Console,
+    rights: &Rights,
+) -> Result<WasiCtx, PluginError> {
     let stream = |level| LineStream {
         lane: lane.clone(),
         level,
@@ -281,7 +287,8 @@ pub(super) fn context(lane: &Lane, clock: &GuestClock, console: &Console) -> Was
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
-    builder.build()
+    rights.give(&mut builder).map_err(|error| PluginError::Grant(format!("{error:#}")))?;
+    Ok(builder.build())
 }
 
 /// Random numbers that are the same for a batch that runs again.

@@ -161,6 +161,31 @@ pub fn peeks(row: Number) -> Seen {
     Seen { seen }
 }
 
+/// Tries what a function may do with the folders `data` (to read) and `scratch` (to write).
+#[weir::mapper]
+pub fn uses_rights(row: Number) -> Seen {
+    let read = |path: &str| std::fs::read_to_string(path).map_or("no".into(), |text| text);
+    let write = |path: &str| std::fs::write(path, row.n.to_string()).is_ok();
+    let mut names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+    names.sort();
+    let seen = format!(
+        "env={names:?} given={} read={} up={} link={} root={} write={} truncate={} rename={} \
+         hard_link={} scratch={} and_back={}",
+        std::env::var("GIVEN").unwrap_or_default(),
+        read("data/table.txt"),
+        read("data/../secret.txt"),
+        read("data/link"),
+        read("/etc/passwd").len() > 2,
+        write("data/new.txt"),
+        std::fs::File::create("data/table.txt").is_ok(),
+        std::fs::rename("data/table.txt", "scratch/moved.txt").is_ok(),
+        std::fs::hard_link("data/table.txt", "scratch/linked.txt").is_ok(),
+        write("scratch/new.txt"),
+        read("scratch/new.txt"),
+    );
+    Seen { seen }
+}
+
 /// Lies about what it gives, in the way that `lie` says.
 #[allow(non_camel_case_types)]
 pub struct lying {}
@@ -253,5 +278,6 @@ weir::export!(
     too_much,
     only_even,
     peeks,
+    uses_rights,
     lying
 );

@@ -1,0 +1,72 @@
+//! What a job needs of the machine while it runs, and giving up the rest.
+
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use super::open::Opened;
+use super::{exit, output};
+use crate::job::{Job, SinkKind, SourceKind};
+use crate::plugin::{self, Confined, Needs};
+use crate::row_error::OnError;
+
+/// Gives up everything that the job does not name. `spill` is where batches may spill to.
+pub fn confine(opened: &Opened, spill: &Path) -> Result<(), Failure> {
+    if !opened.job.settings.confine {
+        return Ok(());
+    }
+    let needs = needs(&opened.job, spill)?;
+    match plugin::confine(&needs) {
+        Ok(Confined::Fully | Confined::Partly) => Ok(()),
+        Ok(Confined::No) => {
+            output::note(
+                "note: the kernel has no Landlock: the sandbox of each function is the only wall",
+            );
+            Ok(())
+        }
+        Err(error) => Err(Failure::new("WEIR-RUN-013", error.to_string())
+            .help("`confine = false` under [job] runs without the second wall")),
+    }
+}
+
+fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
+    let mut needs = Needs { write: vec![spill.to_owned()], ..Needs::default() };
+    for source in &job.sources {
+        match &source.kind {
+            SourceKind::File(file) => needs.read.push(fixed_part(&job.folder.join(&file.path))),
+            SourceKind::Rows(_) => {}
+        }
+    }
+    for sink in &job.sinks {
+        if let SinkKind::File { path, .. } = &sink.kind {
+            needs.write.push(made(job.folder.join(path))?);
+        }
+    }
+    let puts_aside = job.sources.iter().any(|source| source.on_error == OnError::DeadLetter)
+        || job.calls().any(|call| call.on_error == OnError::DeadLetter);
+    if puts_aside {
+        needs.write.push(made(job.folder.join(&job.dead_letters.path))?);
+    }
+    for folder in job.calls().flat_map(|call| &call.allow.folders) {
+        let path = job.folder.join(&folder.path);
+        if folder.write { needs.write.push(path) } else { needs.read.push(path) }
+    }
+    Ok(needs)
+}
+
+/// The part of a path before the first name that is a pattern.
+fn fixed_part(path: &Path) -> PathBuf {
+    let pattern = |name: &std::path::Component<'_>| {
+        name.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+    };
+    let fixed: PathBuf = path.components().take_while(|name| !pattern(name)).collect();
+    if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed }
+}
+
+/// A folder that exists from now on: what does not exist can't be allowed.
+fn made(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::fs::create_dir_all(&path).map_err(|error| {
+        let message = format!("can't make the folder `{}`: {error}", path.display());
+        Failure::new("WEIR-SINK-001", message).exit(exit::UNREACHABLE)
+    })?;
+    Ok(path)
+}

@@ -1,0 +1,138 @@
+//! The second wall: the process itself gives up every file and port that the job has no use for, so
+//! that an escape from the sandbox finds nothing.
+//!
+//! Done by Landlock, which binds the calling thread and every thread that it starts afterwards, and
+//! can't be taken back. Whatever is built, compiled or looked up in the environment must be done
+//! before.
+
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus,
+};
+
+/// The newest version of Landlock that is asked for; older kernels give what they have.
+const VERSION: ABI = ABI::V5;
+
+/// Files that looking up the address of a host reads.
+const NAMES: [&str; 7] = [
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+];
+
+/// Folders of the libraries that do it.
+const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
+/// What a job needs of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Files and folders that are read.
+    pub read: Vec<PathBuf>,
+    /// Folders that are written to. They must exist.
+    pub write: Vec<PathBuf>,
+    /// Ports that are connected to.
+    pub ports: Vec<u16>,
+}
+
+/// How far a process is confined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confined {
+    /// To what was asked for.
+    Fully,
+    /// To as much of it as the kernel knows.
+    Partly,
+    /// Not at all: the kernel has no Landlock.
+    No,
+}
+
+/// Why a process could not be confined.
+#[derive(Debug, thiserror::Error)]
+#[error("the process can't give up its rights: {0}")]
+pub struct ConfineError(#[from] RulesetError);
+
+/// Gives up everything else. Paths that do not exist are left out.
+pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(VERSION))?
+        .handle_access(AccessNet::from_all(VERSION))?
+        .create()?;
+    let mut rules = beneath(rules, &needs.read, AccessFs::from_read(VERSION))?;
+    rules = beneath(rules, &needs.write, AccessFs::from_all(VERSION))?;
+    if !needs.ports.is_empty() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        rules = beneath(rules, &paths(&NAMES), AccessFs::ReadFile.into())?;
+        rules = beneath(rules, &paths(&LIBRARIES), AccessFs::from_read(VERSION))?;
+    }
+    for port in &needs.ports {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+    }
+    Ok(match rules.restrict_self()?.ruleset {
+        RulesetStatus::FullyEnforced => Confined::Fully,
+        RulesetStatus::PartiallyEnforced => Confined::Partly,
+        RulesetStatus::NotEnforced => Confined::No,
+    })
+}
+
+fn beneath(
+    mut rules: RulesetCreated,
+    paths: &[PathBuf],
+    access: landlock::BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
+    for path in paths {
+        let Ok(handle) = PathFd::new(path) else { continue };
+        let access = match path.is_dir() {
+            true => access,
+            false => access & AccessFs::from_file(VERSION),
+        };
+        rules = rules.add_rule(PathBeneath::new(handle, access))?;
+    }
+    Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_needed_is_out_of_reach() {
+        let folder = tempfile::tempdir().unwrap();
+        let (read, write) = (folder.path().join("read"), folder.path().join("write"));
+        for made in [&read, &write] {
+            fs::create_dir(made).unwrap();
+            fs::write(made.join("file"), "x").unwrap();
+        }
+        let other = folder.path().join("other");
+        fs::write(&other, "secret").unwrap();
+        let listeners = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
+        let [allowed, refused] = listeners.map(|listener| listener.unwrap());
+        let ports = vec![allowed.local_addr().unwrap().port()];
+        let needs = Needs { read: vec![read.clone()], write: vec![write.clone()], ports };
+        // A thread of its own, because there is no way back.
+        std::thread::spawn(move || {
+            if confine(&needs).unwrap() == Confined::No {
+                return;
+            }
+            let denied = |error: std::io::Error| error.raw_os_error() == Some(13);
+            assert_eq!(fs::read(read.join("file")).unwrap(), b"x");
+            assert!(denied(fs::write(read.join("file"), "y").unwrap_err()));
+            fs::write(write.join("new"), "y").unwrap();
+            fs::rename(write.join("new"), write.join("newer")).unwrap();
+            assert!(denied(fs::read(&other).unwrap_err()));
+            assert!(denied(fs::read("/etc/passwd").unwrap_err()));
+            TcpStream::connect(allowed.local_addr().unwrap()).unwrap();
+            assert!(denied(TcpStream::connect(refused.local_addr().unwrap()).unwrap_err()));
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -1,0 +1,107 @@
+//! A function sees of the machine what its op allows, and the process itself no more than the job.
+
+use std::os::unix::fs::symlink;
+
+use crate::host::{Job, command};
+
+const JOB: &str = r#"
+version = 1
+name = "rights"
+[job]
+batch = "0s"
+parallelism = 1
+[[source]]
+id = "numbers"
+type = "rows"
+rows = [{ n = 5 }]
+schema = { n = "int64!" }
+[[op]]
+id = "op"
+wasm = "{root}/tests/plugins/hostile"
+call = "uses_rights"
+{allow}
+[[sink]]
+id = "out"
+type = "file"
+path = "out"
+"#;
+
+fn job(allow: &str) -> Job {
+    let job = Job::new(&JOB.replace("{allow}", allow))
+        .file("data/table.txt", "table")
+        .file("secret.txt", "secret")
+        .file("scratch/old.txt", "old");
+    symlink(job.path().join("secret.txt"), job.path().join("data/link")).unwrap();
+    job
+}
+
+#[test]
+fn without_allow_a_function_sees_nothing() {
+    let job = job("");
+    job.once(&[]).fine();
+    let seen = &job.written("out", 1)[0];
+    let nothing = "env=[] given= read=no up=no link=no root=false write=false truncate=false \
+                   rename=false hard_link=false scratch=false and_back=no";
+    assert!(seen.contains(nothing), "{seen}");
+}
+
+#[test]
+fn what_is_allowed_is_seen_and_nothing_else() {
+    let allow = "allow = { env = { GIVEN = \"value\" }, read = [\"data\"], write = [\"scratch\"] }";
+    let job = job(allow);
+    job.once(&[]).fine();
+    let seen = job.written("out", 1)[0].replace('\\', "");
+    let allowed = "env=[\"GIVEN\"] given=value read=table up=no link=no root=false write=false \
+                   truncate=false rename=false hard_link=false scratch=true and_back=5";
+    assert!(seen.contains(allowed), "{seen}");
+    assert_eq!(std::fs::read_to_string(job.path().join("data/table.txt")).unwrap(), "table");
+    assert_eq!(std::fs::read_to_string(job.path().join("scratch/new.txt")).unwrap(), "5");
+}
+
+#[test]
+fn variables_of_the_host_are_handed_on_by_name() {
+    let job = job("allow = { env = [\"GIVEN\"] }");
+    let missing = job.once(&[]);
+    assert_eq!(missing.code, 78, "{missing:#?}");
+    assert!(missing.err.contains("WEIR-JOB-020"), "{}", missing.err);
+    let mut run = command(job.path());
+    let output = run.args(["run", "job.toml", "--once"]).env("GIVEN", "from outside").output();
+    assert!(output.unwrap().status.success());
+    let seen = &job.written("out", 1)[0];
+    assert!(seen.contains("given=from outside"), "{seen}");
+}
+
+#[test]
+fn plan_shows_what_is_granted_apart_from_what_is_imported() {
+    let job = job("allow = { env = { GIVEN = \"secret\" }, read = [\"data\"] }");
+    let plan = crate::host::host(job.path(), &["plan", "job.toml"]).fine();
+    assert!(plan.out.contains("  op: variable GIVEN, read data"), "{}", plan.out);
+    assert!(plan.out.contains("imports weir:operator/"), "{}", plan.out);
+    assert!(!plan.out.contains("secret"), "{}", plan.out);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_said() {
+    let job = job("allow = { read = [\"nowhere\"] }");
+    let ran = job.once(&[]);
+    assert_eq!(ran.code, 78, "{ran:#?}");
+    assert!(ran.err.contains("there is no folder `nowhere` to allow"), "{}", ran.err);
+}
+
+#[test]
+fn the_process_itself_can_read_only_what_the_job_names() {
+    let text = "version = 1\nname = \"confined\"\n[[source]]\nid = \"lines\"\ntype = \"file\"\n\
+                path = \"in\"\n[[sink]]\nid = \"out\"\ntype = \"console\"\n";
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("a.txt"), "from outside\n").unwrap();
+    let job = Job::new(text).file("in/b.txt", "from inside\n");
+    symlink(outside.path().join("a.txt"), job.path().join("in/a.txt")).unwrap();
+    let free = job.once(&["--set", "job.confine=false"]).fine();
+    assert!(free.out.contains("from outside"), "{free:#?}");
+    let confined = job.once(&[]);
+    if confined.err.contains("no Landlock") {
+        return;
+    }
+    assert!(confined.code != 0, "{confined:#?}");
+    assert!(confined.err.contains("ermission denied"), "{}", confined.err);
+}
