@@ -105,3 +105,13 @@ fn the_process_itself_can_read_only_what_the_job_names() {
     assert!(confined.code != 0, "{confined:#?}");
     assert!(confined.err.contains("ermission denied"), "{}", confined.err);
 }
+
+#[test]
+fn a_confined_run_leaves_nothing_in_the_folder_for_temporary_files() {
+    let temporary = tempfile::tempdir().unwrap();
+    let job = job("");
+    let mut run = command(job.path());
+    let run = run.args(["run", "job.toml", "--once"]).env("TMPDIR", temporary.path());
+    assert!(run.output().unwrap().status.success());
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}

@@ -30,6 +30,8 @@ pub fn confine(opened: &Opened, spill: &Path) -> Result<(), Failure> {
 
 fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     let mut needs = Needs { write: vec![spill.to_owned()], ..Needs::default() };
+    // The folder of spilled rows itself is removed at the end.
+    needs.clear.extend(spill.parent().map(Path::to_owned));
     for source in &job.sources {
         match &source.kind {
             SourceKind::File(file) => needs.read.push(fixed_part(&job.folder.join(&file.path))),

@@ -36,6 +36,8 @@ pub struct Needs {
     pub read: Vec<PathBuf>,
     /// Folders that are written to. They must exist.
     pub write: Vec<PathBuf>,
+    /// Folders in which empty folders are removed.
+    pub clear: Vec<PathBuf>,
     /// Ports that are connected to.
     pub ports: Vec<u16>,
 }
@@ -65,6 +67,7 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
         .create()?;
     let mut rules = beneath(rules, &needs.read, AccessFs::from_read(VERSION))?;
     rules = beneath(rules, &needs.write, AccessFs::from_all(VERSION))?;
+    rules = beneath(rules, &needs.clear, AccessFs::RemoveDir.into())?;
     if !needs.ports.is_empty() {
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
         rules = beneath(rules, &paths(&NAMES), AccessFs::ReadFile.into())?;
@@ -116,7 +119,10 @@ mod tests {
         let listeners = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
         let [allowed, refused] = listeners.map(|listener| listener.unwrap());
         let ports = vec![allowed.local_addr().unwrap().port()];
-        let needs = Needs { read: vec![read.clone()], write: vec![write.clone()], ports };
+        let clear = vec![folder.path().to_owned()];
+        let needs = Needs { read: vec![read.clone()], write: vec![write.clone()], clear, ports };
+        let empty = folder.path().join("empty");
+        fs::create_dir(&empty).unwrap();
         // A thread of its own, because there is no way back.
         std::thread::spawn(move || {
             if confine(&needs).unwrap() == Confined::No {
@@ -127,6 +133,8 @@ mod tests {
             assert!(denied(fs::write(read.join("file"), "y").unwrap_err()));
             fs::write(write.join("new"), "y").unwrap();
             fs::rename(write.join("new"), write.join("newer")).unwrap();
+            fs::remove_dir(&empty).unwrap();
+            assert!(denied(fs::remove_file(&other).unwrap_err()));
             assert!(denied(fs::read(&other).unwrap_err()));
             assert!(denied(fs::read("/etc/passwd").unwrap_err()));
             TcpStream::connect(allowed.local_addr().unwrap()).unwrap();
