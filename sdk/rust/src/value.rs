@@ -119,11 +119,13 @@ pub struct FixedWriter<T> {
     first: Option<T>,
     count: usize,
     varied: bool,
+    /// How long the last column was: the next one will probably be like it.
+    hint: usize,
 }
 
 impl<T> Default for FixedWriter<T> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), first: None, count: 0, varied: false }
+        Self { bytes: Vec::new(), first: None, count: 0, varied: false, hint: 0 }
     }
 }
 
@@ -143,7 +145,10 @@ macro_rules! fixed {
                     }
                     None => (self.first, self.count) = (Some(value), 1),
                     Some(first) => {
-                        self.bytes = $unwrap(first).to_le_bytes().repeat(self.count);
+                        self.bytes.reserve(self.hint);
+                        for _ in 0..self.count {
+                            self.bytes.extend_from_slice(&$unwrap(first).to_le_bytes());
+                        }
                         self.bytes.extend_from_slice(&raw.to_le_bytes());
                         self.varied = true;
                     }
@@ -155,8 +160,9 @@ macro_rules! fixed {
                     self.bytes = $unwrap(first).to_le_bytes().to_vec();
                     column.constant = true;
                 }
+                let hint = self.bytes.len();
                 column.buffers.push(std::mem::take(&mut self.bytes));
-                *self = Self::default();
+                *self = Self { hint, ..Self::default() };
             }
         }
 
@@ -319,8 +325,12 @@ impl SpanWriter {
 
     fn drain(&mut self, column: &mut ColumnOut) {
         column.buffers.push(Vec::new());
-        column.buffers.push(std::mem::replace(&mut self.offsets, vec![0; 4]));
-        column.buffers.push(std::mem::take(&mut self.bytes));
+        // The next column will probably be like this one.
+        let mut offsets = Vec::with_capacity(self.offsets.len());
+        offsets.extend_from_slice(&[0; 4]);
+        let bytes = Vec::with_capacity(self.bytes.len());
+        column.buffers.push(std::mem::replace(&mut self.offsets, offsets));
+        column.buffers.push(std::mem::replace(&mut self.bytes, bytes));
     }
 }
 
