@@ -23,5 +23,7 @@ mod on_error;
 mod rights;
 #[path = "e2e/running.rs"]
 mod running;
+#[path = "e2e/sockets.rs"]
+mod sockets;
 #[path = "e2e/standalone.rs"]
 mod standalone;

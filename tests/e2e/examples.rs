@@ -1,6 +1,8 @@
 //! Every example does what its README says, and the result is counted again by other means.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpListener;
 
 use crate::host::{host, root};
 
@@ -45,4 +47,31 @@ fn the_word_count_of_01_wordcount_equals_an_independent_count() {
     for line in expected.lines().filter(|line| line.starts_with('|')) {
         assert!(ran.out.contains(line), "{line} is not in\n{}", ran.out);
     }
+}
+
+#[test]
+fn the_counts_of_02_wordcount_socket_sum_up_to_an_independent_count() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("source.lines.address={}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let input = root().join("examples/01-wordcount/input");
+        for file in std::fs::read_dir(input).unwrap() {
+            peer.write_all(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        }
+    });
+    let job = "examples/02-wordcount-socket/job.toml";
+    let sets = [&address, "op.top.sql=SELECT word, n FROM counts", "sink.out.rows=100000"];
+    let mut arguments = vec!["run", job, "--once", "--format", "json"];
+    arguments.extend(sets.iter().flat_map(|set| ["--set", set]));
+    let ran = host(&root(), &arguments).fine();
+    server.join().unwrap();
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for shown in ran.of_kind("rows") {
+        for row in shown["rows"].as_array().unwrap() {
+            let word = row["word"].as_str().unwrap().to_owned();
+            *sums.entry(word).or_default() += row["n"].as_i64().unwrap();
+        }
+    }
+    assert_eq!(sums, counted().into_iter().collect());
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::Micros;
-use crate::id::BatchId;
+use crate::id::{BatchId, NodeId};
+use crate::source::Connection;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +43,8 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// A connection of a source came or went. Told once for each change, not for each try.
+    Connection(ConnectionReport),
     /// There is no new input, and the job waits or ends.
     Idle {
         /// Whether it ends.
@@ -49,6 +52,29 @@ pub enum Event {
     },
     /// The job has ended.
     Stopped(Totals),
+}
+
+/// A connection of a source, as it is now.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionReport {
+    /// The source.
+    pub source: String,
+    /// Which of its receivers, from 1.
+    pub receiver: usize,
+    /// The address that it connects to.
+    pub address: String,
+    /// Whether it is connected.
+    pub up: bool,
+    /// Why it is not.
+    pub reason: String,
+}
+
+impl ConnectionReport {
+    /// The report of a change at a source.
+    pub fn new(source: &NodeId, change: Connection) -> Self {
+        let Connection { receiver, address, up, reason } = change;
+        Self { source: source.to_string(), receiver, address, up, reason }
+    }
 }
 
 /// What one batch did.

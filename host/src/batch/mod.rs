@@ -8,12 +8,15 @@ mod deliver;
 mod error;
 mod event;
 mod letters;
+mod ranges;
 mod run;
 mod stop;
 mod trigger;
 
 pub use error::BatchError;
-pub use event::{BatchReport, Event, OpReport, RefusedReport, SinkReport, Totals};
+pub use event::{
+    BatchReport, ConnectionReport, Event, OpReport, RefusedReport, SinkReport, Totals,
+};
 pub use letters::DeadLetters;
 pub use run::{Listener, Runner, Start};
 pub use stop::Stop;

@@ -10,6 +10,7 @@ use super::deliver::{Delivery, Stage};
 use super::error::BatchError;
 use super::event::{BatchReport, Event, OpReport, SinkReport, Totals};
 use super::letters::{BatchLetters, DeadLetters};
+use super::ranges::Ranges;
 use super::stop::Stop;
 use super::trigger::{Mode, Trigger};
 use crate::clock::{self, Micros, Stopwatch};
@@ -61,9 +62,9 @@ pub type Build<'a> = dyn Fn(&HashMap<NodeId, SchemaRef>) -> Result<JobPlan, JobE
 
 /// Runs a job.
 pub struct Runner<'a> {
-    start: Start,
+    pub(super) start: Start,
     resources: &'a Resources,
-    listener: &'a dyn Listener,
+    pub(super) listener: &'a dyn Listener,
     last_time: Micros,
     usage: HashMap<String, Usage>,
 }
@@ -79,9 +80,6 @@ struct Ran {
     progress: Arc<Progress>,
 }
 
-/// The ranges of one batch, one for each source.
-type Ranges = Vec<SourceRange>;
-
 impl<'a> Runner<'a> {
     /// A runner that has not begun.
     pub fn new(start: Start, resources: &'a Resources, listener: &'a dyn Listener) -> Self {
@@ -91,23 +89,22 @@ impl<'a> Runner<'a> {
 
     /// Runs batches until the job ends, is stopped or fails.
     pub fn run(mut self, build: &Build<'_>) -> Result<Totals, BatchError> {
-        let _watches = self.watch()?;
         self.listener.event(&Event::Started {
             job: self.start.job.to_string(),
             run: self.start.run.to_string(),
             parallelism: self.start.parallelism,
             interval_ms: self.start.interval.as_millis() as u64,
         });
+        let _started = self.start_sources()?;
         let (mut plan, mut batch, mut totals) = (None, BatchId(0), Totals::default());
         let mut trigger = Trigger::new(self.start.interval);
         loop {
             trigger.wait(&self.start.stop);
-            if self.start.stop.draining() {
-                break;
-            }
-            let ranges = self.cut_ranges()?;
+            let draining = self.start.stop.draining();
+            let ranges =
+                if draining { self.last_ranges(plan.is_some())? } else { self.cut_ranges()? };
             if ranges.iter().all(SourceRange::is_empty) {
-                if self.ends() {
+                if draining || self.ends() {
                     break;
                 }
                 trigger.idle(&self.start.stop);
@@ -191,41 +188,18 @@ impl<'a> Runner<'a> {
         self.last_time
     }
 
-    fn watch(&self) -> Result<Vec<Box<dyn Send>>, BatchError> {
-        if self.start.mode == Mode::Once {
-            return Ok(Vec::new());
-        }
-        let wake = self.start.stop.wake();
-        self.start
-            .sources
-            .iter()
-            .map(|(id, source)| {
-                source.watch(wake.clone()).map_err(|error| source_failed(id, error))
-            })
-            .collect()
-    }
-
-    fn cut_ranges(&self) -> Result<Ranges, BatchError> {
-        let mut ranges = Vec::with_capacity(self.start.sources.len());
-        for (id, source) in &self.start.sources {
-            ranges.push(source.cut().map_err(|error| source_failed(id, error))?);
-            for skipped in source.skipped() {
-                let (source, reason) = (id.to_string(), skipped.reason);
-                self.listener.event(&Event::Skipped { source, path: skipped.path, reason });
-            }
-        }
-        Ok(ranges)
-    }
-
     /// Nothing is there. Whether nothing can come either.
     fn ends(&self) -> bool {
-        let ends = self.start.mode == Mode::Once
-            || self.start.sources.iter().all(|(_, source)| source.finished());
+        let mut sources = self.start.sources.iter();
+        let ends = match self.start.mode {
+            Mode::Once => sources.all(|(_, source)| source.drained()),
+            Mode::Continuous => sources.all(|(_, source)| source.finished()),
+        };
         self.listener.event(&Event::Idle { ends });
         ends
     }
 
-    fn schemas(&self) -> Result<HashMap<NodeId, SchemaRef>, BatchError> {
+    pub(super) fn schemas(&self) -> Result<HashMap<NodeId, SchemaRef>, BatchError> {
         let mut schemas = HashMap::new();
         for (id, source) in &self.start.sources {
             if let Some(schema) = source.schema().map_err(|error| source_failed(id, error))? {
@@ -376,7 +350,7 @@ fn lap(report: &mut BatchReport, name: &'static str, step: &mut Stopwatch) {
     *step = Stopwatch::start();
 }
 
-fn source_failed(id: &NodeId, error: crate::source::SourceError) -> BatchError {
+pub(super) fn source_failed(id: &NodeId, error: crate::source::SourceError) -> BatchError {
     BatchError::Source { id: id.to_string(), error: Box::new(error) }
 }
 

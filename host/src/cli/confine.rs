@@ -35,7 +35,12 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     for source in &job.sources {
         match &source.kind {
             SourceKind::File(file) => needs.read.push(fixed_part(&job.folder.join(&file.path))),
-            SourceKind::Rows(_) => {}
+            SourceKind::Socket(socket) => {
+                let ports =
+                    socket.addresses.iter().filter_map(|address| address.rsplit(':').next());
+                needs.ports.extend(ports.filter_map(|port| port.parse::<u16>().ok()));
+            }
+            SourceKind::Rows(_) | SourceKind::Rate(_) => {}
         }
     }
     for sink in &job.sinks {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
+use crate::job::SourceKind;
 use crate::plan::{self, JobPlan};
 
 #[derive(Debug, Args)]
@@ -44,6 +45,16 @@ fn text(opened: &Opened, plan: &JobPlan, tree: &str) -> String {
     let lanes = open::parallelism(job);
     let _ =
         writeln!(out, "job {} · batch every {:?} · {lanes} lanes", job.name, job.settings.batch);
+    for source in &job.sources {
+        if matches!(source.kind, SourceKind::Socket(_)) {
+            let _ = writeln!(
+                out,
+                "\nsource {} · at most once: what was received and is in no visible batch is lost \
+                 in a crash",
+                source.id
+            );
+        }
+    }
     let _ = writeln!(out, "\nplugins");
     for (name, plugin) in opened.loaded.all() {
         let _ = writeln!(out, "  {name} · {}", plugin.digest());

@@ -13,7 +13,8 @@ use super::failure::Failure;
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
 use crate::batch::{
-    BatchReport, DeadLetters, Event, Listener, Mode, RefusedReport, Runner, Start, Stop,
+    BatchReport, ConnectionReport, DeadLetters, Event, Listener, Mode, RefusedReport, Runner,
+    Start, Stop,
 };
 use crate::clock;
 use crate::id::BatchId;
@@ -238,6 +239,7 @@ impl Screen {
             Event::Skipped { source, path, reason } => {
                 self.note(&output::plain(&format!("{source}: `{path}` is not taken: {reason}")));
             }
+            Event::Connection(change) => self.note(&output::plain(&connection_line(change))),
             Event::Idle { ends } => {
                 if !ends && !self.told_idle.swap(true, Ordering::Relaxed) {
                     self.note("no new input; waiting");
@@ -275,6 +277,15 @@ fn batch_line(report: &BatchReport) -> String {
         report.processing_ms,
         output::grouped(rate),
     )
+}
+
+/// One line for a connection that came or went.
+fn connection_line(change: &ConnectionReport) -> String {
+    let state = match change.up {
+        true => "connected".to_owned(),
+        false => format!("not connected: {}", change.reason),
+    };
+    format!("{}: receiver {} ({}) is {state}", change.source, change.receiver, change.address)
 }
 
 /// One line for an entry that left rows out.

@@ -49,6 +49,16 @@ impl<'a> Fields<'a> {
         self.problem(Problem::new("WEIR-JOB-005", message).at(node.span.clone(), ""));
     }
 
+    /// Says why a setting that others have can't be here, if it is.
+    pub fn refuse(&self, name: &'static str, message: &str, help: &str) {
+        let written = self.table.entries.iter().find(|(known, _, _)| known == name);
+        if let Some((_, span, _)) = written {
+            self.known.borrow_mut().push(name);
+            let problem = Problem::new("WEIR-JOB-003", message).at(span.clone(), "");
+            self.problem(problem.help(help));
+        }
+    }
+
     /// A value that makes no sense.
     pub fn senseless(&self, span: &Span, message: String, help: &str) {
         self.problem(Problem::new("WEIR-JOB-006", message).at(span.clone(), "").help(help));

@@ -3,13 +3,12 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 17] = [
-    ("backpressure", "limit the input with `files_per_batch`"),
+const SETTINGS: [(&str, &str); 16] = [
+    ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("checkpoint", "every run starts anew until there are checkpoints"),
     ("delivery", "the file sink writes each batch once, the console at least once"),
     ("event_time", "there are no event-time windows yet"),
     ("key_groups", "there is no state over batches yet"),
-    ("max_rate", "limit the input with `files_per_batch`"),
     ("remember", "batches are not kept"),
     ("state", "there is no state over batches yet"),
     ("stop", "`grace` under [job] says how long a stop may take"),
@@ -28,8 +27,8 @@ const VALUES: [(&str, &[&str]); 4] = [
     (
         "type",
         &[
-            "socket", "rate", "kafka", "http", "mqtt", "amqp", "nats", "redis", "postgres",
-            "sqlite", "s3", "delta", "zeromq",
+            "kafka", "http", "mqtt", "amqp", "nats", "redis", "postgres", "sqlite", "s3", "delta",
+            "zeromq",
         ],
     ),
     ("format", &["csv", "parquet", "avro"]),
@@ -50,7 +49,10 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
     let (_, values) = VALUES.iter().find(|(name, _)| *name == setting)?;
     let help = match setting {
         _ if !values.contains(&text) => return None,
-        "type" => "sources are \"file\" and \"rows\", sinks \"console\" and \"file\"",
+        "type" => {
+            "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\" and \
+             \"file\""
+        }
         "format" => "use \"text\" or \"json\"",
         "mode" => "no state is kept over batches, so that every batch stands alone: use \"append\"",
         _ => {

@@ -140,6 +140,38 @@ pub enum SourceKind {
     File(FileSourceSpec),
     /// `type = "rows"`: rows written in the job, one list a batch.
     Rows(RowsSourceSpec),
+    /// `type = "socket"`: lines that come over TCP.
+    Socket(SocketSourceSpec),
+    /// `type = "rate"`: numbers and times, so many a second.
+    Rate(RateSourceSpec),
+}
+
+/// Settings of a socket source.
+#[derive(Clone, Debug)]
+pub struct SocketSourceSpec {
+    /// `address`: `host:port`, or a list of them: a receiver for each.
+    pub addresses: Vec<String>,
+    /// `format`: default text.
+    pub format: FormatKind,
+    /// `block_interval`: a block ends after it. Default 200 ms.
+    pub block_interval: Duration,
+    /// `buffer`: bytes that are held until batches are visible. Default 64 MiB.
+    pub buffer: u64,
+    /// `idle_timeout`: a connection on which nothing came for so long is made anew. Default never.
+    pub idle_timeout: Option<Duration>,
+    /// `max_rate`: at most so many rows a second. Default no limit.
+    pub max_rate: Option<u64>,
+}
+
+/// Settings of a rate source.
+#[derive(Clone, Debug)]
+pub struct RateSourceSpec {
+    /// `rows_per_second`: default 1,000.
+    pub rows_per_second: u64,
+    /// `count`: rows in all. Default no end.
+    pub count: Option<u64>,
+    /// `max_rate`: at most so many rows a second are taken. Default no limit.
+    pub max_rate: Option<u64>,
 }
 
 /// Settings of a file source.

@@ -71,6 +71,23 @@ pub enum SourceError {
         /// What does not fit.
         problem: String,
     },
+    /// A line that was received is not a row.
+    #[error("{place}: {error}")]
+    Received {
+        /// Where it was received.
+        place: String,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// A run that is to end can't, because the source never does.
+    #[error("the source never ends, so `--once` can't take all of it")]
+    Endless,
+    /// The system refuses a thread.
+    #[error("a thread of the source can't be started: {error}")]
+    Thread {
+        /// What the system said.
+        error: io::Error,
+    },
     /// Neither kind of watch works.
     #[error("can't watch `{path}`: {problem}")]
     Watch {
@@ -92,9 +109,12 @@ impl SourceError {
             Self::NoRows => "WEIR-SOURCE-005",
             Self::Range { .. } => "WEIR-SOURCE-006",
             Self::Watch { .. } => "WEIR-SOURCE-007",
-            Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
-                error.code()
-            }
+            Self::Endless => "WEIR-SOURCE-008",
+            Self::Thread { .. } => "WEIR-SOURCE-009",
+            Self::Line { error, .. }
+            | Self::Row { error, .. }
+            | Self::Received { error, .. }
+            | Self::Format(error) => error.code(),
         }
     }
 
@@ -121,9 +141,14 @@ impl SourceError {
             Self::NoRows => "say what the columns are with `schema`",
             Self::Range { .. } => "this is a fault of Weir: please send the job and the message",
             Self::Watch { .. } => "check that the folder is there and that you may read it",
-            Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
-                return error.help();
+            Self::Endless => "say how many rows there are with `count`, or run without `--once`",
+            Self::Thread { .. } => {
+                "raise the limit of threads (`ulimit -u`), or have fewer sources"
             }
+            Self::Line { error, .. }
+            | Self::Row { error, .. }
+            | Self::Received { error, .. }
+            | Self::Format(error) => return error.help(),
         };
         Some(help.to_owned())
     }
@@ -173,5 +198,15 @@ pub const CODES: &[(&str, &str)] = &[
         "WEIR-SOURCE-007",
         "The folder of a source can't be watched for new files, neither by events of the system \
          nor by looking every second.",
+    ),
+    (
+        "WEIR-SOURCE-008",
+        "`--once` takes what is there and exits, and a rate source without `count` has no end. \
+         Give it a `count`, or stop the job with a signal.",
+    ),
+    (
+        "WEIR-SOURCE-009",
+        "The system refused a thread that a source needs: one for each address of a socket source, \
+         and one for what comes with time. The message has the reason that the system gave.",
     ),
 ];

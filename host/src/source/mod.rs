@@ -6,7 +6,10 @@
 
 mod error;
 mod file;
+mod pace;
+mod rate;
 mod rows;
+mod socket;
 mod wake;
 
 pub use error::{CODES, SourceError};
@@ -33,6 +36,50 @@ pub enum SourceRange {
         /// Which list.
         list: usize,
     },
+    /// Lines that were received, receiver by receiver.
+    Blocks(Vec<BlockRange>),
+    /// Numbers of a clock.
+    Numbers {
+        /// The first number.
+        from: u64,
+        /// The one behind the last.
+        to: u64,
+        /// The time of number 0, in microseconds since 1970.
+        began: i64,
+        /// How many of them make a second.
+        rows_per_second: u64,
+    },
+}
+
+/// Lines of one receiver that follow on each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
+pub struct BlockRange {
+    /// Which receiver, from 0.
+    pub receiver: u32,
+    /// The first line.
+    pub from: Position,
+    /// The line behind the last.
+    pub to: Position,
+}
+
+/// A line of a receiver.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    bincode::Encode,
+    bincode::Decode,
+)]
+pub struct Position {
+    /// The block, counted from 0 over the whole run.
+    pub block: u64,
+    /// The line of the block, from 0.
+    pub line: u32,
 }
 
 /// A file as it was when it was taken. Reading it later fails if it is another one by then.
@@ -53,6 +100,8 @@ impl SourceRange {
             Self::Empty => true,
             Self::Files(files) => files.is_empty(),
             Self::Rows { .. } => false,
+            Self::Blocks(blocks) => blocks.is_empty(),
+            Self::Numbers { from, to, .. } => from >= to,
         }
     }
 
@@ -60,7 +109,7 @@ impl SourceRange {
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Files(files) => files.iter().map(|file| file.bytes).sum(),
-            Self::Empty | Self::Rows { .. } => 0,
+            Self::Empty | Self::Rows { .. } | Self::Blocks(_) | Self::Numbers { .. } => 0,
         }
     }
 }
@@ -72,6 +121,19 @@ pub struct Skipped {
     pub path: String,
     /// Why it isn't taken.
     pub reason: &'static str,
+}
+
+/// A connection of a source came or went. Said once for each change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Which receiver, from 1.
+    pub receiver: usize,
+    /// The address that it connects to.
+    pub address: String,
+    /// Whether it is connected now.
+    pub up: bool,
+    /// Why it is not.
+    pub reason: String,
 }
 
 /// One source of a job. Shared between the batch loop, which cuts ranges, and the lanes, which
@@ -88,6 +150,28 @@ pub trait Source: Send + Sync {
     /// What was found since the last call and won't be taken: to be told, each once.
     fn skipped(&self) -> Vec<Skipped> {
         Vec::new()
+    }
+
+    /// The job is stopped. A source whose input would be lost takes nothing more in, and cuts all
+    /// that it has; others keep theirs for the next run.
+    fn last_cut(&self) -> Result<SourceRange, SourceError> {
+        Ok(SourceRange::Empty)
+    }
+
+    /// Connections that came or went since the last call.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
+    }
+
+    /// Whether a run that takes what is there has taken all of it.
+    fn drained(&self) -> bool {
+        true
+    }
+
+    /// The run begins; with `once` it is to end. What a source does by itself, it does until what
+    /// this gives is dropped, and rings when there is something new.
+    fn start(&self, _once: bool, _wake: Wake) -> Result<Box<dyn Send>, SourceError> {
+        Ok(Box::new(()))
     }
 
     /// Whether nothing can ever come after what was cut.
@@ -155,5 +239,7 @@ pub fn open(spec: &SourceSpec, folder: &Path) -> Result<Box<dyn Source>, SourceE
     Ok(match &spec.kind {
         SourceKind::File(file) => Box::new(file::FileSource::open(spec, file, folder)?),
         SourceKind::Rows(rows) => Box::new(rows::RowsSource::open(spec, rows)?),
+        SourceKind::Socket(socket) => Box::new(socket::SocketSource::open(spec, socket)?),
+        SourceKind::Rate(rate) => Box::new(rate::RateSource::open(rate)),
     })
 }

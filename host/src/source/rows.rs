@@ -166,9 +166,7 @@ impl Source for RowsSource {
                 let (lines, taken, batch, first, chunk) = (Vec::new(), 0, 0, 0, 0..0);
                 Ok(Box::new(ListReader { lines, taken, batch, first, chunk, decoder }))
             }
-            SourceRange::Files(_) => {
-                Err(SourceError::Range { problem: "files, not rows of a job".into() })
-            }
+            _ => Err(SourceError::Range { problem: "not rows of a job".into() }),
         }
     }
 

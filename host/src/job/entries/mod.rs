@@ -1,6 +1,7 @@
 //! The entries of a job: sources, ops, functions, sinks.
 
 mod op;
+mod receiving;
 mod sink;
 mod source;
 

@@ -8,6 +8,7 @@ use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::Problem;
 use super::super::value::{Node, Value};
 use super::super::{FileSourceSpec, FormatKind, RowsSourceSpec, SourceKind, SourceSpec};
+use super::receiving::{rate, socket};
 use super::{Entry, FORMATS};
 use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
@@ -17,25 +18,61 @@ use crate::types;
 enum Type {
     File,
     Rows,
+    Socket,
+    Rate,
 }
+
+/// The words of `type`.
+const TYPES: [(&str, Type); 4] =
+    [("file", Type::File), ("rows", Type::Rows), ("socket", Type::Socket), ("rate", Type::Rate)];
+
+/// Settings that only some kinds of source have.
+const OF_SOME: [&str; 13] = [
+    "schema",
+    "path",
+    "format",
+    "files_per_batch",
+    "rows",
+    "batches",
+    "address",
+    "block_interval",
+    "buffer",
+    "idle_timeout",
+    "rows_per_second",
+    "count",
+    "max_rate",
+];
 
 /// Reads a `[[source]]`.
 pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
     let (fields, id) = entry.open(problems);
-    let kind = fields.needed_word("type", &[("file", Type::File), ("rows", Type::Rows)]);
-    let schema = schema(&fields);
+    let kind = fields.needed_word("type", &TYPES);
+    let schema = match kind {
+        Some(Type::Rate) => None,
+        _ => schema(&fields),
+    };
     let on_error = fields.word("on_error", &ON_ERROR).unwrap_or_default();
     let span = fields.span.clone();
     // Without a known type, nobody can say which settings there are.
     let kind = match kind? {
         Type::File => {
             let kind = file(&fields);
-            fields.finish_as("a source of files", &["rows", "batches"]);
+            fields.finish_as("a source of files", &OF_SOME);
             kind
         }
         Type::Rows => {
             let kind = rows(&fields);
-            fields.finish_as("a source of rows", &["path", "format", "files_per_batch"]);
+            fields.finish_as("a source of rows", &OF_SOME);
+            kind
+        }
+        Type::Socket => {
+            let kind = socket(&fields, schema.is_some());
+            fields.finish_as("a socket", &OF_SOME);
+            kind
+        }
+        Type::Rate => {
+            let kind = rate(&fields);
+            fields.finish_as("a source of a rate", &OF_SOME);
             kind
         }
     };
@@ -43,6 +80,8 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
 }
 
 fn file(fields: &Fields<'_>) -> Option<SourceKind> {
+    let help = "how many rows a file has is known when it was read: use `files_per_batch`";
+    fields.refuse("max_rate", "a source of files has no `max_rate`", help);
     let path = fields.needed("path", "a folder or a glob, such as `path = \"input/*.txt\"`");
     let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Text);
     let files_per_batch = fields
@@ -53,6 +92,8 @@ fn file(fields: &Fields<'_>) -> Option<SourceKind> {
 }
 
 fn rows(fields: &Fields<'_>) -> Option<SourceKind> {
+    let help = "each list of `batches` is one batch: put fewer rows into a list";
+    fields.refuse("max_rate", "a source of rows has no `max_rate`", help);
     let (lists, span) = match (fields.take("rows"), fields.take("batches")) {
         (Some(rows), None) => (vec![rows], rows.span.clone()),
         (None, Some(batches)) => match &batches.value {

@@ -162,9 +162,7 @@ impl Source for FileSource {
         let files: &[FileRange] = match range {
             SourceRange::Empty => &[],
             SourceRange::Files(files) => files,
-            SourceRange::Rows { .. } => {
-                return Err(SourceError::Range { problem: "rows of a job, not files".into() });
-            }
+            _ => return Err(SourceError::Range { problem: "not files".into() }),
         };
         let Some(schema) = self.known().schema.clone() else {
             return Err(SourceError::Range { problem: "its columns are not known yet".into() });
