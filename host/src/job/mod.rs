@@ -153,6 +153,8 @@ pub struct FileSourceSpec {
     pub format: FormatKind,
     /// `files_per_batch`: at most so many files a batch; default no limit.
     pub files_per_batch: Option<usize>,
+    /// `max_unpacked`: how many bytes a compressed file may unpack to. Default 16 GiB.
+    pub max_unpacked: u64,
 }
 
 /// The formats of files.
@@ -162,6 +164,24 @@ pub enum FormatKind {
     Text,
     /// One JSON object a line.
     Json,
+    /// Comma-separated values, laid out so.
+    Csv(Layout),
+    /// Parquet files, written only.
+    Parquet,
+}
+
+/// How a file of comma-separated values is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// `header`: whether the first record has the names of the columns. Default yes.
+    pub header: bool,
+    /// `delimiter`: the ASCII character between values. Default a comma.
+    pub delimiter: u8,
+}
+
+impl Layout {
+    /// As it is when nothing is said.
+    pub const COMMAS: Self = Self { header: true, delimiter: b',' };
 }
 
 /// Settings of a rows source.
@@ -318,7 +338,7 @@ pub enum SinkKind {
         path: String,
         /// Where `path` stands.
         path_span: Span,
-        /// `format`: text or json; default json.
+        /// `format`: default json.
         format: FormatKind,
     },
 }

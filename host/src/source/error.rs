@@ -49,6 +49,30 @@ pub enum SourceError {
         /// What is wrong with it.
         error: FormatError,
     },
+    /// A compressed file is damaged.
+    #[error("`{path}` can't be unpacked: {problem}")]
+    Unpack {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A compressed file unpacks to more than it may.
+    #[error("`{path}` unpacks to more than {most} bytes")]
+    TooLarge {
+        /// The path.
+        path: String,
+        /// How many it may be.
+        most: u64,
+    },
+    /// A compressed file unpacks to more than any real one does.
+    #[error("`{path}` unpacks to more than {ratio} times its size")]
+    TooDense {
+        /// The path.
+        path: String,
+        /// How many times it may be.
+        ratio: u64,
+    },
     /// A row that stands in the job is not a row of the source.
     #[error("row {row} of batch {batch}: {error}")]
     Row {
@@ -92,6 +116,8 @@ impl SourceError {
             Self::NoRows => "WEIR-SOURCE-005",
             Self::Range { .. } => "WEIR-SOURCE-006",
             Self::Watch { .. } => "WEIR-SOURCE-007",
+            Self::Unpack { .. } => "WEIR-SOURCE-008",
+            Self::TooLarge { .. } | Self::TooDense { .. } => "WEIR-SOURCE-009",
             Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
                 error.code()
             }
@@ -121,6 +147,15 @@ impl SourceError {
             Self::NoRows => "say what the columns are with `schema`",
             Self::Range { .. } => "this is a fault of Weir: please send the job and the message",
             Self::Watch { .. } => "check that the folder is there and that you may read it",
+            Self::Unpack { .. } => {
+                "write the file again; `gzip -t` or `zstd -t` says whether it is whole"
+            }
+            Self::TooLarge { .. } => {
+                "set `max_unpacked` of the source higher if the file is what it should be"
+            }
+            Self::TooDense { .. } => {
+                "no table of rows is so dense: if it is what it should be, unpack it beforehand"
+            }
             Self::Line { error, .. } | Self::Row { error, .. } | Self::Format(error) => {
                 return error.help();
             }
@@ -173,5 +208,17 @@ pub const CODES: &[(&str, &str)] = &[
         "WEIR-SOURCE-007",
         "The folder of a source can't be watched for new files, neither by events of the system \
          nor by looking every second.",
+    ),
+    (
+        "WEIR-SOURCE-008",
+        "A file whose name ends in `.gz` or `.zst` is not compressed so, is damaged, or ends in \
+         the middle. Files may have several members behind each other. A file must be complete when \
+         it appears under its final name.",
+    ),
+    (
+        "WEIR-SOURCE-009",
+        "A compressed file unpacks to more than `max_unpacked` (16 GiB if the source doesn't say), \
+         or to more than 1,000 times its size once that is more than 16 MiB. So dense are files \
+         that are made to keep a machine busy.",
     ),
 ];

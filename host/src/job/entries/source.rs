@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::Problem;
 use super::super::value::{Node, Value};
-use super::super::{FileSourceSpec, FormatKind, RowsSourceSpec, SourceKind, SourceSpec};
+use super::super::{FileSourceSpec, FormatKind, Layout, RowsSourceSpec, SourceKind, SourceSpec};
 use super::{Entry, FORMATS};
 use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
@@ -29,27 +29,64 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
     // Without a known type, nobody can say which settings there are.
     let kind = match kind? {
         Type::File => {
-            let kind = file(&fields);
-            fields.finish_as("a source of files", &["rows", "batches"]);
+            let (kind, what) = file(&fields);
+            fields.finish_as(what, &["rows", "batches", "header", "delimiter"]);
             kind
         }
         Type::Rows => {
             let kind = rows(&fields);
-            fields.finish_as("a source of rows", &["path", "format", "files_per_batch"]);
+            fields.finish_as("a source of rows", &FILE_SETTINGS);
             kind
         }
     };
     Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, span })
 }
 
-fn file(fields: &Fields<'_>) -> Option<SourceKind> {
+/// The settings that only a source of files has.
+const FILE_SETTINGS: [&str; 6] =
+    ["path", "format", "files_per_batch", "max_unpacked", "header", "delimiter"];
+
+/// A compressed file may unpack to so many bytes if the job does not say otherwise.
+const UNPACKED_MAX: u64 = 16 << 30;
+
+/// Its settings, and what it is called: by its format, which has settings too.
+fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
     let path = fields.needed("path", "a folder or a glob, such as `path = \"input/*.txt\"`");
     let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Text);
     let files_per_batch = fields
         .number("files_per_batch", 1, i64::MAX)
         .map(|files| usize::try_from(files).unwrap_or(usize::MAX));
-    let (path, path_span) = path?;
-    Some(SourceKind::File(FileSourceSpec { path, path_span, format, files_per_batch }))
+    let max_unpacked = fields.bytes("max_unpacked", 1 << 20, 1 << 60).unwrap_or(UNPACKED_MAX);
+    let (format, what) = match format {
+        FormatKind::Csv(_) => (layout(fields).map(FormatKind::Csv), "a source of csv files"),
+        FormatKind::Text => (Some(format), "a source of text files"),
+        FormatKind::Json | FormatKind::Parquet => (Some(format), "a source of json files"),
+    };
+    let kind = path.zip(format).map(|((path, path_span), format)| {
+        let spec = FileSourceSpec { path, path_span, format, files_per_batch, max_unpacked };
+        SourceKind::File(spec)
+    });
+    (kind, what)
+}
+
+/// How a file of comma-separated values is laid out.
+fn layout(fields: &Fields<'_>) -> Option<Layout> {
+    let header = fields.flag("header").unwrap_or(Layout::COMMAS.header);
+    let Some((text, span)) = fields.text("delimiter") else {
+        return Some(Layout { header, ..Layout::COMMAS });
+    };
+    match text.as_bytes() {
+        [delimiter] if delimiter.is_ascii() && !b"\"\r\n\0".contains(delimiter) => {
+            Some(Layout { header, delimiter: *delimiter })
+        }
+        _ => {
+            let message = format!("`delimiter` can't be \"{}\"", brief(&text));
+            let help = "one ASCII character, such as \",\", \";\" or \"\\t\", but no quote and no \
+                        line end";
+            fields.senseless(&span, message, help);
+            None
+        }
+    }
 }
 
 fn rows(fields: &Fields<'_>) -> Option<SourceKind> {
