@@ -13,6 +13,8 @@ mod host;
 mod errors;
 #[path = "e2e/examples.rs"]
 mod examples;
+#[path = "e2e/formats.rs"]
+mod formats;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/kinds.rs"]

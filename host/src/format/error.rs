@@ -78,6 +78,56 @@ pub enum FormatError {
         /// The column.
         column: String,
     },
+    /// Not CSV.
+    #[error("not valid CSV at character {character}{}: {problem}", of_line(*.line))]
+    Csv {
+        /// In which line of the record, from 1.
+        line: usize,
+        /// Where in that, in characters from 1.
+        character: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// A record with more or fewer values than there are columns.
+    #[error("{found} value{} where there are {wanted} columns", plural(*.found))]
+    Ragged {
+        /// How many a record has.
+        wanted: usize,
+        /// How many this one has.
+        found: usize,
+    },
+    /// A header that can't be read.
+    #[error("the header of the file can't be read: {problem}")]
+    Header {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A column that is missing in a file.
+    #[error("the header of the file has no column `{column}`: it has {header}")]
+    NotInHeader {
+        /// The column.
+        column: String,
+        /// What there is, cut to a readable length.
+        header: String,
+    },
+    /// A name that stands twice in a header.
+    #[error("the header of the file has the column `{column}` twice")]
+    TwiceInHeader {
+        /// The column.
+        column: String,
+    },
+    /// Rows without columns, in a format that can't say how many there are.
+    #[error("the rows have no columns, which {format} can't write")]
+    NoColumnsToWrite {
+        /// The format.
+        format: &'static str,
+    },
+    /// Rows that could not be made a Parquet file of.
+    #[error("the rows can't be written as Parquet: {problem}")]
+    ParquetWrite {
+        /// What is wrong.
+        problem: String,
+    },
     /// Arrow refused what this room made.
     #[error("rows could not be made: {problem}")]
     Arrow {
@@ -103,7 +153,24 @@ impl FormatError {
             Self::LineEnd { .. } => "WEIR-FORMAT-011",
             Self::NullLine { .. } => "WEIR-FORMAT-012",
             Self::Arrow { .. } => "WEIR-FORMAT-013",
+            Self::Csv { .. } => "WEIR-FORMAT-014",
+            Self::Ragged { .. } => "WEIR-FORMAT-015",
+            Self::Header { .. } | Self::NotInHeader { .. } | Self::TwiceInHeader { .. } => {
+                "WEIR-FORMAT-016"
+            }
+            Self::NoColumnsToWrite { .. } | Self::ParquetWrite { .. } => "WEIR-FORMAT-017",
         }
+    }
+
+    /// Whether it is the file that can't be read, and not one row of it.
+    pub fn is_of_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Header { .. }
+                | Self::NotInHeader { .. }
+                | Self::TwiceInHeader { .. }
+                | Self::Arrow { .. }
+        )
     }
 
     /// The way out.
@@ -132,9 +199,27 @@ impl FormatError {
                 "use `format = \"json\"`, or replace nulls in SQL with `coalesce`"
             }
             Self::Arrow { .. } => "this is a fault of Weir: please send the job and the message",
+            Self::Csv { .. } | Self::Ragged { .. } => {
+                "csv is as RFC 4180 has it, every record as wide as the header: what holds a \
+                 quote, the delimiter or a line end stands in quotes; check `delimiter` too"
+            }
+            Self::Header { .. } | Self::NotInHeader { .. } | Self::TwiceInHeader { .. } => {
+                "correct the header or `schema`, or check `delimiter` and `header`"
+            }
+            Self::NoColumnsToWrite { .. } | Self::ParquetWrite { .. } => {
+                "select other columns in SQL, or use `format = \"json\"`"
+            }
         };
         Some(help.to_owned())
     }
+}
+
+fn of_line(line: usize) -> String {
+    if line == 1 { String::new() } else { format!(" of line {line} of the record") }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 impl From<arrow::error::ArrowError> for FormatError {
@@ -201,6 +286,29 @@ pub const CODES: &[(&str, &str)] = &[
          format json keeps it.",
     ),
     ("WEIR-FORMAT-013", "Rows that were read do not fit together. This is a fault of Weir."),
+    (
+        "WEIR-FORMAT-014",
+        "A record is not CSV as RFC 4180 has it: a quote inside a value without quotes, something \
+         between a closing quote and the delimiter, a quote that is never closed, a carriage \
+         return that ends no line. With `on_error` other than fail the first line of the record is \
+         left out, and reading goes on behind it.",
+    ),
+    (
+        "WEIR-FORMAT-015",
+        "A record of CSV has more or fewer values than the header, or than `schema` without a \
+         header. Often a value holds the delimiter and has no quotes around it.",
+    ),
+    (
+        "WEIR-FORMAT-016",
+        "The first record of a CSV file names its columns, and it can't be read, lacks a column of \
+         `schema`, or has one twice. Without it no row of the file can be read, so the batch fails \
+         whatever `on_error` says.",
+    ),
+    (
+        "WEIR-FORMAT-017",
+        "Rows can't be written in this format: rows without columns in csv or parquet, or a column \
+         that Parquet has no way to say.",
+    ),
 ];
 
 /// A line that can't become a row, and where it begins.

@@ -68,7 +68,7 @@ impl Decoder {
             return Err(BadLine { at, error: FormatError::LongLine });
         }
         self.values.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        self.fill.rows += 1;
+        self.fill.push_row();
         // A chunk has fewer than CHUNK_BYTES_MAX bytes before its last line of LINE_BYTES_MAX.
         self.ends.push(self.values.len() as i32);
         Ok(())
@@ -91,7 +91,7 @@ impl Decode for Decoder {
         if self.fill.rows == 0 {
             return Ok(None);
         }
-        self.fill = Fill::default();
+        self.fill.restart();
         // The next chunk will probably be like this one.
         let values_hint = (self.values.len() + self.values.len() / 8).min(CHUNK_BYTES_MAX);
         let ends_hint = (self.ends.len() + self.ends.len() / 8).min(CHUNK_ROWS_MAX + 1);
@@ -108,6 +108,20 @@ impl Decode for Decoder {
         let lines = unsafe { StringArray::new_unchecked(offsets, Buffer::from_vec(values), None) };
         let lines: ArrayRef = Arc::new(lines);
         Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), vec![lines])?))
+    }
+
+    fn fork(&self) -> Result<Box<dyn Decode>, FormatError> {
+        let mut fresh = Self::new(Arc::clone(&self.schema))?;
+        fresh.fill = self.fill.fork();
+        Ok(Box::new(fresh))
+    }
+
+    fn note_starts(&mut self) {
+        self.fill.note_starts();
+    }
+
+    fn starts(&mut self) -> Vec<usize> {
+        self.fill.starts()
     }
 }
 

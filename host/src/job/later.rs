@@ -31,7 +31,7 @@ const VALUES: [(&str, &[&str]); 4] = [
             "zeromq",
         ],
     ),
-    ("format", &["csv", "parquet", "avro"]),
+    ("format", &["avro", "parquet"]),
     ("mode", &["update", "complete"]),
     ("across", &["run"]),
 ];
@@ -53,7 +53,7 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
             "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\" and \
              \"file\""
         }
-        "format" => "use \"text\" or \"json\"",
+        "format" => "use \"text\", \"json\" or \"csv\"; a sink also writes \"parquet\"",
         "mode" => "no state is kept over batches, so that every batch stands alone: use \"append\"",
         _ => {
             "an aggregate that lives on over batches needs state; there is none yet: use \

@@ -7,6 +7,7 @@
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
 mod allow;
+mod calls;
 mod check;
 pub mod codes;
 mod entries;
@@ -185,6 +186,8 @@ pub struct FileSourceSpec {
     pub format: FormatKind,
     /// `files_per_batch`: at most so many files a batch; default no limit.
     pub files_per_batch: Option<usize>,
+    /// `max_unpacked`: how many bytes a compressed file may unpack to. Default 16 GiB.
+    pub max_unpacked: u64,
 }
 
 /// The formats of files.
@@ -194,6 +197,24 @@ pub enum FormatKind {
     Text,
     /// One JSON object a line.
     Json,
+    /// Comma-separated values, laid out so.
+    Csv(Layout),
+    /// Parquet files, written only.
+    Parquet,
+}
+
+/// How a file of comma-separated values is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// `header`: whether the first record has the names of the columns. Default yes.
+    pub header: bool,
+    /// `delimiter`: the ASCII character between values. Default a comma.
+    pub delimiter: u8,
+}
+
+impl Layout {
+    /// As it is when nothing is said.
+    pub const COMMAS: Self = Self { header: true, delimiter: b',' };
 }
 
 /// Settings of a rows source.
@@ -350,37 +371,7 @@ pub enum SinkKind {
         path: String,
         /// Where `path` stands.
         path_span: Span,
-        /// `format`: text or json; default json.
+        /// `format`: default json.
         format: FormatKind,
     },
-}
-
-impl Job {
-    /// Every call of a function in the job.
-    pub fn calls(&self) -> impl Iterator<Item = &CallSpec> {
-        let ops = self.ops.iter().filter_map(|op| match &op.body {
-            OpBody::Wasm(call) => Some(&**call),
-            OpBody::Sql(_) | OpBody::Native(_) => None,
-        });
-        self.functions.iter().map(|function| &function.call).chain(ops)
-    }
-
-    /// The same, to fill in what is looked up outside.
-    pub fn calls_mut(&mut self) -> impl Iterator<Item = &mut CallSpec> {
-        let ops = self.ops.iter_mut().filter_map(|op| match &mut op.body {
-            OpBody::Wasm(call) => Some(&mut **call),
-            OpBody::Sql(_) | OpBody::Native(_) => None,
-        });
-        self.functions.iter_mut().map(|function| &mut function.call).chain(ops)
-    }
-
-    /// Looks up what the job takes from the environment of the host.
-    pub fn resolve(&mut self, look_up: &dyn Fn(&str) -> Option<String>) -> Result<(), JobError> {
-        let problems: Vec<Problem> =
-            self.calls_mut().flat_map(|call| call.allow.resolve(look_up)).collect();
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(JobError { text: Arc::clone(&self.text), problems }),
-        }
-    }
 }

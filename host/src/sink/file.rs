@@ -3,7 +3,8 @@
 //! ```text
 //! path/
 //!   batch=00000000000000000001/      one folder for each batch that has rows
-//!     part-00000.jsonl               one file for each part that has rows; .txt for text
+//!     part-00000.jsonl               one file for each part that has rows; its end
+//!                                      is .txt, .csv or .parquet for these formats
 //!     _weir.json                     job, run, sink, batch, time, rows, parts
 //!   _staging-<run>-<sink>-<batch>/   the same while it is written; readers pass `_` over
 //! ```
@@ -29,7 +30,7 @@ use rustix::fs::{CWD, RenameFlags};
 use serde::{Deserialize, Serialize};
 
 use super::{BatchMark, PartWriter, Prepared, Sink, SinkError, Staging, Written};
-use crate::format::{Encode, json, text};
+use crate::format::{Encode, csv, json, parquet, text};
 use crate::id::SinkId;
 use crate::job::FormatKind;
 
@@ -158,6 +159,8 @@ impl Staging for FileStaging {
         let end = match self.format {
             FormatKind::Text => "txt",
             FormatKind::Json => "jsonl",
+            FormatKind::Csv(_) => "csv",
+            FormatKind::Parquet => "parquet",
         };
         Ok(Box::new(FilePart {
             number: partition,
@@ -223,6 +226,7 @@ impl PartWriter for FilePart {
     }
 
     fn close(mut self: Box<Self>) -> Result<u64, SinkError> {
+        self.encoder.finish(&mut self.buffer)?;
         if !self.buffer.is_empty() {
             self.flush()?;
         }
@@ -342,6 +346,8 @@ fn encoder(format: FormatKind, schema: &SchemaRef) -> Result<Box<dyn Encode>, Si
     Ok(match format {
         FormatKind::Text => Box::new(text::Encoder::new(schema)?),
         FormatKind::Json => Box::new(json::Encoder::new(schema)?),
+        FormatKind::Csv(_) => Box::new(csv::Encoder::new(schema)?),
+        FormatKind::Parquet => Box::new(parquet::Encoder::new(schema)?),
     })
 }
 

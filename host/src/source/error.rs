@@ -49,6 +49,30 @@ pub enum SourceError {
         /// What is wrong with it.
         error: FormatError,
     },
+    /// A compressed file is damaged.
+    #[error("`{path}` can't be unpacked: {problem}")]
+    Unpack {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A compressed file unpacks to more than it may.
+    #[error("`{path}` unpacks to more than {most} bytes")]
+    TooLarge {
+        /// The path.
+        path: String,
+        /// How many it may be.
+        most: u64,
+    },
+    /// A compressed file unpacks to more than any real one does.
+    #[error("`{path}` unpacks to more than {ratio} times its size")]
+    TooDense {
+        /// The path.
+        path: String,
+        /// How many times it may be.
+        ratio: u64,
+    },
     /// A row that stands in the job is not a row of the source.
     #[error("row {row} of batch {batch}: {error}")]
     Row {
@@ -111,6 +135,8 @@ impl SourceError {
             Self::Watch { .. } => "WEIR-SOURCE-007",
             Self::Endless => "WEIR-SOURCE-008",
             Self::Thread { .. } => "WEIR-SOURCE-009",
+            Self::Unpack { .. } => "WEIR-SOURCE-010",
+            Self::TooLarge { .. } | Self::TooDense { .. } => "WEIR-SOURCE-011",
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::Received { error, .. }
@@ -145,6 +171,9 @@ impl SourceError {
             Self::Thread { .. } => {
                 "raise the limit of threads (`ulimit -u`), or have fewer sources"
             }
+            Self::Unpack { .. } => WRITE_AGAIN,
+            Self::TooLarge { .. } => LARGER,
+            Self::TooDense { .. } => UNPACK_BEFORE,
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::Received { error, .. }
@@ -161,6 +190,11 @@ impl SourceError {
         move |error| Self::Io { doing, path, error }
     }
 }
+
+const WRITE_AGAIN: &str = "write the file again; `gzip -t` or `zstd -t` says whether it is whole";
+const LARGER: &str = "set `max_unpacked` of the source higher if the file is what it should be";
+const UNPACK_BEFORE: &str =
+    "no table of rows is so dense: if it is what it should be, unpack it beforehand";
 
 /// What `host explain` says about each code.
 pub const CODES: &[(&str, &str)] = &[
@@ -208,5 +242,17 @@ pub const CODES: &[(&str, &str)] = &[
         "WEIR-SOURCE-009",
         "The system refused a thread that a source needs: one for each address of a socket source, \
          and one for what comes with time. The message has the reason that the system gave.",
+    ),
+    (
+        "WEIR-SOURCE-010",
+        "A file whose name ends in `.gz` or `.zst` is not compressed so, is damaged, or ends in \
+         the middle. Files may have several members one behind the other. A file must be complete \
+         when it appears under its final name.",
+    ),
+    (
+        "WEIR-SOURCE-011",
+        "A compressed file unpacks to more than `max_unpacked` (16 GiB if the source doesn't say), \
+         or to more than 1,000 times its size once that is more than 16 MiB. So dense are files \
+         that are made to keep a machine busy.",
     ),
 ];

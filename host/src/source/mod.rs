@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod intake;
 mod pace;
 mod rate;
 mod rows;

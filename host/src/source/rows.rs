@@ -3,16 +3,17 @@
 //! A row is read as the line of JSON it would be, so that types mean the same everywhere. Part i
 //! of P has the rows [i·N/P, (i+1)·N/P) of a list of N.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
+use super::intake::{Intake, Spot};
+use super::{BadRow, ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
+use crate::format::BadLine;
 use crate::format::json::{Decoder, Inference, Origin};
-use crate::format::{BadLine, Decode};
 use crate::job::{RowsSourceSpec, SourceSpec};
+use crate::row_error::OnError;
 
 /// A source of rows that are known from the start.
 #[derive(Debug)]
@@ -39,9 +40,12 @@ impl RowsSource {
             None => (infer(&lists)?, Origin::Inferred),
         };
         let source = Self { schema, origin, lists, next: AtomicUsize::new(0) };
+        let mode = ReadMode { tolerant: spec.on_error != OnError::Fail, origins: false };
         for batch in 0..source.lists.len() {
-            let mut reader = source.part(batch, 0, 1)?;
-            while reader.next()?.is_some() {}
+            let mut reader = source.part(batch, (0, 1), mode)?;
+            while reader.next()?.is_some() {
+                reader.refused();
+            }
         }
         Ok(source)
     }
@@ -49,8 +53,8 @@ impl RowsSource {
     fn part(
         &self,
         batch: usize,
-        partition: usize,
-        partitions: usize,
+        (partition, partitions): (usize, usize),
+        mode: ReadMode,
     ) -> Result<ListReader, SourceError> {
         let Some(list) = self.lists.get(batch) else {
             return Err(SourceError::Range { problem: format!("there is no list {batch}") });
@@ -60,9 +64,19 @@ impl RowsSource {
             (row, row.checked_sub(1).map_or(0, |last| list.ends[last]))
         };
         let ((first, from), (_, to)) = (border(partition), border(partition + 1));
+        Ok(ListReader {
+            lines: list.lines[from..to].to_vec(),
+            taken: 0,
+            batch,
+            row: first,
+            intake: self.intake(mode)?,
+            schema: SchemaRef::clone(&self.schema),
+        })
+    }
+
+    fn intake(&self, mode: ReadMode) -> Result<Intake, SourceError> {
         let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
-        let (lines, chunk) = (list.lines[from..to].to_vec(), first..first);
-        Ok(ListReader { lines, taken: 0, batch, first, chunk, decoder })
+        Ok(Intake::new(Box::new(decoder), mode))
     }
 }
 
@@ -102,27 +116,29 @@ struct ListReader {
     lines: Vec<u8>,
     taken: usize,
     batch: usize,
-    /// Which row of the list the part begins with.
-    first: usize,
-    /// Which rows of the list the last chunk has.
-    chunk: Range<usize>,
-    decoder: Decoder,
+    /// Which row of the list comes next: each is one line.
+    row: usize,
+    intake: Intake,
+    schema: SchemaRef,
 }
 
 impl RowReader for ListReader {
     fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        while !self.decoder.is_full() && self.taken < self.lines.len() {
-            let taken = self.decoder.feed(&self.lines[self.taken..]).map_err(|bad| {
-                let before = &self.lines[..self.taken + bad.at];
-                let row = self.first + memchr::memchr_iter(b'\n', before).count();
-                row_error(self.batch, row, bad)
-            })?;
+        while !self.intake.is_full() && self.taken < self.lines.len() {
+            let spot = Spot { origin: self.row as u64, by_line: true, most: u64::MAX };
+            let lines = &self.lines[self.taken..];
+            let taken = self
+                .intake
+                .feed(lines, true, spot)
+                .map_err(|bad| row_error(self.batch, self.row + count(&lines[..bad.at]), bad))?;
+            let taken = taken.unwrap_or(lines.len());
+            self.row += count(&lines[..taken]);
             self.taken += taken;
         }
-        let rows = self.decoder.take_rows()?;
-        // A row is a line, and none is blank.
-        let count = rows.as_ref().map_or(0, RecordBatch::num_rows);
-        self.chunk = self.chunk.end..self.chunk.end + count;
+        let rows = self.intake.take_rows()?;
+        if rows.is_none() && self.intake.has_refused() {
+            return Ok(Some(RecordBatch::new_empty(SchemaRef::clone(&self.schema))));
+        }
         Ok(rows)
     }
 
@@ -131,8 +147,17 @@ impl RowReader for ListReader {
     }
 
     fn origins(&mut self) -> Vec<u64> {
-        (self.chunk.start as u64..self.chunk.end as u64).collect()
+        self.intake.origins()
     }
+
+    fn refused(&mut self) -> Vec<BadRow> {
+        self.intake.refused()
+    }
+}
+
+/// How many lines end here.
+fn count(lines: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', lines).count()
 }
 
 impl Source for RowsSource {
@@ -156,15 +181,15 @@ impl Source for RowsSource {
     fn read(
         &self,
         range: &SourceRange,
-        (partition, partitions): (usize, usize),
-        _: ReadMode,
+        part: (usize, usize),
+        mode: ReadMode,
     ) -> Result<Box<dyn RowReader>, SourceError> {
         match range {
-            SourceRange::Rows { list } => Ok(Box::new(self.part(*list, partition, partitions)?)),
+            SourceRange::Rows { list } => Ok(Box::new(self.part(*list, part, mode)?)),
             SourceRange::Empty => {
-                let decoder = Decoder::new(SchemaRef::clone(&self.schema), self.origin)?;
-                let (lines, taken, batch, first, chunk) = (Vec::new(), 0, 0, 0, 0..0);
-                Ok(Box::new(ListReader { lines, taken, batch, first, chunk, decoder }))
+                let (intake, schema) = (self.intake(mode)?, SchemaRef::clone(&self.schema));
+                let (lines, taken, batch, row) = (Vec::new(), 0, 0, 0);
+                Ok(Box::new(ListReader { lines, taken, batch, row, intake, schema }))
             }
             _ => Err(SourceError::Range { problem: "not rows of a job".into() }),
         }

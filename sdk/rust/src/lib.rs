@@ -51,6 +51,7 @@ pub mod log;
 pub mod metrics;
 mod out;
 mod row;
+mod scalar;
 pub mod testkit;
 mod value;
 
@@ -67,7 +68,8 @@ pub use function::{Disposition, RowError};
 pub use out::Outs;
 pub use out::{Columns, Out};
 pub use row::Row;
-pub use value::{Bytes, BytesBuf, Date, Decimal, Field, Timestamp};
+pub use scalar::{Bytes, BytesBuf, Date, Decimal, Timestamp};
+pub use value::Field;
 #[doc(hidden)]
 pub use wit_bindgen::rt as wit_bindgen_rt;
 

@@ -12,11 +12,11 @@ use arrow::datatypes::{
     Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
-use super::number;
 use super::object::StructValues;
 use super::scan::{Scan, Scanner};
-use super::time;
 use crate::format::FormatError;
+use crate::format::number;
+use crate::format::time;
 use crate::types;
 
 /// A column, or a field of one, while its values arrive.

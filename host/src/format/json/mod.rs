@@ -21,10 +21,8 @@
 
 mod column;
 mod infer;
-mod number;
 mod object;
 mod scan;
-mod time;
 mod write;
 
 pub use infer::Inference;
@@ -53,6 +51,7 @@ pub enum Origin {
 pub struct Decoder {
     schema: SchemaRef,
     fill: Fill,
+    any: bool,
     row: Object,
     scratch: String,
 }
@@ -60,8 +59,12 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for rows of this schema.
     pub fn new(schema: SchemaRef, origin: Origin) -> Result<Self, FormatError> {
-        let row = Object::new(schema.fields(), origin == Origin::Inferred)?;
-        Ok(Self { schema, fill: Fill::default(), row, scratch: String::new() })
+        Self::with(schema, origin == Origin::Inferred)
+    }
+
+    fn with(schema: SchemaRef, any: bool) -> Result<Self, FormatError> {
+        let row = Object::new(schema.fields(), any)?;
+        Ok(Self { schema, fill: Fill::default(), any, row, scratch: String::new() })
     }
 
     fn read(&mut self, line: &str) -> Scan<()> {
@@ -72,7 +75,7 @@ impl Decoder {
             _ => return scanner.wrong("expected an object: `{`"),
         };
         scanner.end()?;
-        self.fill.rows += 1;
+        self.fill.push_row();
         Ok(())
     }
 }
@@ -101,7 +104,7 @@ impl Decode for Decoder {
     }
 
     fn take_rows(&mut self) -> Result<Option<RecordBatch>, FormatError> {
-        let rows = std::mem::take(&mut self.fill).rows;
+        let rows = self.fill.restart();
         if rows == 0 {
             return Ok(None);
         }
@@ -109,6 +112,20 @@ impl Decode for Decoder {
         let columns = self.row.finish()?;
         let schema = Arc::clone(&self.schema);
         Ok(Some(RecordBatch::try_new_with_options(schema, columns, &options)?))
+    }
+
+    fn fork(&self) -> Result<Box<dyn Decode>, FormatError> {
+        let mut fresh = Self::with(Arc::clone(&self.schema), self.any)?;
+        fresh.fill = self.fill.fork();
+        Ok(Box::new(fresh))
+    }
+
+    fn note_starts(&mut self) {
+        self.fill.note_starts();
+    }
+
+    fn starts(&mut self) -> Vec<usize> {
+        self.fill.starts()
     }
 }
 

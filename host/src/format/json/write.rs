@@ -11,7 +11,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
 
 use super::scan::plain_end;
-use super::time;
+use crate::format::time;
 use crate::format::{Encode, FormatError};
 use crate::types;
 

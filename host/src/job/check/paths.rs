@@ -108,6 +108,7 @@ mod tests {
                 path_span: 0..0,
                 format: FormatKind::Text,
                 files_per_batch: None,
+                max_unpacked: 0,
             };
             let folder = Path::new("/job");
             let found = reads(&file, folder, &tidy(folder, sink));

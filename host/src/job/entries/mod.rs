@@ -12,10 +12,15 @@ pub use source::source;
 use super::fields::{Fields, Problems, brief};
 use super::problem::{Problem, Span};
 use super::value::{Table, Value};
-use super::{FormatKind, Input};
+use super::{FormatKind, Input, Layout};
 use crate::id::NodeId;
 
-const FORMATS: [(&str, FormatKind); 2] = [("text", FormatKind::Text), ("json", FormatKind::Json)];
+/// What a source reads, and a sink writes too.
+const FORMATS: [(&str, FormatKind); 3] = [
+    ("text", FormatKind::Text),
+    ("json", FormatKind::Json),
+    ("csv", FormatKind::Csv(Layout::COMMAS)),
+];
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ const ADDRESS_HELP: &str =
 /// Reads the settings of a socket.
 pub fn socket(fields: &Fields<'_>, has_schema: bool) -> Option<SourceKind> {
     let addresses = addresses(fields);
-    let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Text);
+    let format = fields.word("format", &FORMATS[..2]).unwrap_or(FormatKind::Text);
     if format == FormatKind::Json && !has_schema {
         let help = "nothing can be looked at beforehand: `schema = { user = \"string\" }`";
         fields.missing("schema", help);

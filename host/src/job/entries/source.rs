@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::Problem;
 use super::super::value::{Node, Value};
-use super::super::{FileSourceSpec, FormatKind, RowsSourceSpec, SourceKind, SourceSpec};
+use super::super::{FileSourceSpec, FormatKind, Layout, RowsSourceSpec, SourceKind, SourceSpec};
 use super::receiving::{rate, socket};
 use super::{Entry, FORMATS};
 use crate::id::NodeId;
@@ -27,11 +27,14 @@ const TYPES: [(&str, Type); 4] =
     [("file", Type::File), ("rows", Type::Rows), ("socket", Type::Socket), ("rate", Type::Rate)];
 
 /// Settings that only some kinds of source have.
-const OF_SOME: [&str; 13] = [
+const OF_SOME: [&str; 16] = [
     "schema",
     "path",
     "format",
     "files_per_batch",
+    "max_unpacked",
+    "header",
+    "delimiter",
     "rows",
     "batches",
     "address",
@@ -56,8 +59,8 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
     // Without a known type, nobody can say which settings there are.
     let kind = match kind? {
         Type::File => {
-            let kind = file(&fields);
-            fields.finish_as("a source of files", &OF_SOME);
+            let (kind, what) = file(&fields);
+            fields.finish_as(what, &OF_SOME);
             kind
         }
         Type::Rows => {
@@ -79,7 +82,11 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
     Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, span })
 }
 
-fn file(fields: &Fields<'_>) -> Option<SourceKind> {
+/// A compressed file may unpack to so many bytes if the job does not say otherwise.
+const UNPACKED_MAX: u64 = 16 << 30;
+
+/// Its settings, and what it is called: by its format, which has settings too.
+fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
     let help = "how many rows a file has is known when it was read: use `files_per_batch`";
     fields.refuse("max_rate", "a source of files has no `max_rate`", help);
     let path = fields.needed("path", "a folder or a glob, such as `path = \"input/*.txt\"`");
@@ -87,8 +94,37 @@ fn file(fields: &Fields<'_>) -> Option<SourceKind> {
     let files_per_batch = fields
         .number("files_per_batch", 1, i64::MAX)
         .map(|files| usize::try_from(files).unwrap_or(usize::MAX));
-    let (path, path_span) = path?;
-    Some(SourceKind::File(FileSourceSpec { path, path_span, format, files_per_batch }))
+    let max_unpacked = fields.bytes("max_unpacked", 1 << 20, 1 << 60).unwrap_or(UNPACKED_MAX);
+    let (format, what) = match format {
+        FormatKind::Csv(_) => (layout(fields).map(FormatKind::Csv), "a source of csv files"),
+        FormatKind::Text => (Some(format), "a source of text files"),
+        FormatKind::Json | FormatKind::Parquet => (Some(format), "a source of json files"),
+    };
+    let kind = path.zip(format).map(|((path, path_span), format)| {
+        let spec = FileSourceSpec { path, path_span, format, files_per_batch, max_unpacked };
+        SourceKind::File(spec)
+    });
+    (kind, what)
+}
+
+/// How a file of comma-separated values is laid out.
+fn layout(fields: &Fields<'_>) -> Option<Layout> {
+    let header = fields.flag("header").unwrap_or(Layout::COMMAS.header);
+    let Some((text, span)) = fields.text("delimiter") else {
+        return Some(Layout { header, ..Layout::COMMAS });
+    };
+    match text.as_bytes() {
+        [delimiter] if delimiter.is_ascii() && !b"\"\r\n\0".contains(delimiter) => {
+            Some(Layout { header, delimiter: *delimiter })
+        }
+        _ => {
+            let message = format!("`delimiter` can't be \"{}\"", brief(&text));
+            let help = "one ASCII character, such as \",\", \";\" or \"\\t\", but no quote and no \
+                        line end";
+            fields.senseless(&span, message, help);
+            None
+        }
+    }
 }
 
 fn rows(fields: &Fields<'_>) -> Option<SourceKind> {

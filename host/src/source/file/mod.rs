@@ -8,11 +8,17 @@
 //! - Only regular files are taken; a link to one is, a link to a folder is not followed.
 //! - A path is taken once. If another file appears under it later, it is passed over and told
 //!   (`skipped`). One entry for every path taken is kept in memory for the life of the source.
+//! - Names that end with `.gz` or `.zst` are unpacked while they are read.
 //! - Order is the time of the last change, then the path. Reading fails if a file is not the one
 //!   that was taken any more.
 
+mod infer;
+mod lines;
 mod list;
+mod open;
+mod origin;
 mod part;
+mod unpack;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +27,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 
+use self::lines::Lines;
 use self::list::{Found, Place};
-use self::part::{Lines, PartReader};
+use self::open::{Rules, pieces};
+use self::origin::LineIndex;
+use self::part::PartReader;
+use self::unpack::Packing;
+use super::intake::Intake;
 use super::{FileRange, ReadMode, RowReader, Skipped, Source, SourceError, SourceRange, Wake};
-use crate::format::json::{Inference, Origin};
-use crate::format::{Decode, json, text};
-use crate::job::{FileSourceSpec, FormatKind, SourceSpec};
+use crate::format::json::Origin;
+use crate::format::{Decode, csv, json, text};
+use crate::job::{FileSourceSpec, FormatKind, Layout, SourceSpec};
+use crate::row_error::OnError;
 
 const REWRITTEN: &str = "a file of this path was taken already, and this is another one";
 
@@ -36,7 +48,9 @@ pub(super) struct FileSource {
     format: FormatKind,
     origin: Origin,
     files_per_batch: usize,
+    rules: Rules,
     known: Mutex<Known>,
+    lines: LineIndex,
 }
 
 /// What the source remembers from batch to batch.
@@ -70,12 +84,15 @@ impl FileSource {
         if let Some(schema) = &schema {
             decoder(file.format, schema, origin)?;
         }
+        let tolerant = spec.on_error != OnError::Fail;
         Ok(Self {
             place,
             format: file.format,
             origin,
-            files_per_batch: file.files_per_batch.unwrap_or(usize::MAX),
+            files_per_batch: file.files_per_batch.unwrap_or(usize::MAX).min(origin::FILES_MAX),
+            rules: Rules { tolerant, unpacked_max: file.max_unpacked },
             known: Mutex::new(Known { schema, ..Known::default() }),
+            lines: LineIndex::default(),
         })
     }
 
@@ -86,14 +103,9 @@ impl FileSource {
     /// Infers the columns from the first of these files that has rows, and drops those before.
     fn infer(&self, files: &mut Vec<FileRange>) -> Result<Option<SchemaRef>, SourceError> {
         while let Some(file) = files.first() {
-            let mut inference = Inference::default();
-            let mut lines = Lines::new(std::slice::from_ref(file), 0, 1);
-            while !inference.is_done() && lines.fill()? {
-                inference.feed(lines.whole()).map_err(|bad| lines.bad(bad))?;
-                lines.take(lines.whole().len());
-            }
-            if !inference.is_empty() {
-                return Ok(Some(inference.schema()?));
+            if let Some(schema) = infer::columns(file, self.format, self.rules)? {
+                decoder(self.format, &schema, self.origin)?;
+                return Ok(Some(schema));
             }
             files.remove(0);
         }
@@ -156,8 +168,8 @@ impl Source for FileSource {
     fn read(
         &self,
         range: &SourceRange,
-        (partition, partitions): (usize, usize),
-        _: ReadMode,
+        part: (usize, usize),
+        mode: ReadMode,
     ) -> Result<Box<dyn RowReader>, SourceError> {
         let files: &[FileRange] = match range {
             SourceRange::Empty => &[],
@@ -167,15 +179,29 @@ impl Source for FileSource {
         let Some(schema) = self.known().schema.clone() else {
             return Err(SourceError::Range { problem: "its columns are not known yet".into() });
         };
+        let pieces = pieces(files, part, |file| is_whole(file, self.format));
         let decoder = decoder(self.format, &schema, self.origin)?;
-        Ok(Box::new(PartReader::new(Lines::new(files, partition, partitions), decoder)))
+        let rules = Rules { tolerant: mode.tolerant, ..self.rules };
+        let lines = Lines::new(pieces, rules, mode.tolerant || mode.origins);
+        Ok(Box::new(PartReader::new(lines, Intake::new(decoder, mode), schema)))
     }
 
     fn place(&self, range: &SourceRange, origin: u64) -> String {
-        let SourceRange::Files(files) = range else { return format!("byte {origin}") };
-        let (file, byte) = ((origin >> 40) as usize, origin & ((1 << 40) - 1));
-        let path = files.get(file).map_or("?", |file| &file.path);
-        format!("{path}, byte {byte}")
+        let (number, at) = origin::parts(origin);
+        let file = match range {
+            SourceRange::Files(files) => files.get(number),
+            _ => None,
+        };
+        let Some(file) = file else { return format!("file {number}, {at}") };
+        let path = &file.path;
+        if is_whole(file, self.format) {
+            return format!("{path}:{}", at + 1);
+        }
+        match self.lines.line(file, at) {
+            Ok(line) => format!("{path}:{line}"),
+            // The row is told anyway, as near as it can be.
+            Err(_) => format!("{path}, byte {at}"),
+        }
     }
 
     fn watch(&self, wake: Wake) -> Result<Box<dyn Send>, SourceError> {
@@ -183,6 +209,17 @@ impl Source for FileSource {
     }
 }
 
+/// Whether a file is never divided: a record may be longer than a line, or the place of a byte is
+/// not known before all of those in front of it are.
+fn is_whole(file: &FileRange, format: FormatKind) -> bool {
+    matches!(format, FormatKind::Csv(_)) || Packing::of(&file.path).is_some()
+}
+
+fn of_csv(layout: Layout) -> csv::Layout {
+    csv::Layout { header: layout.header, delimiter: layout.delimiter }
+}
+
+/// What decodes lines. The job refuses a source of Parquet.
 fn decoder(
     format: FormatKind,
     schema: &SchemaRef,
@@ -192,6 +229,10 @@ fn decoder(
     Ok(match format {
         FormatKind::Text => Box::new(text::Decoder::new(schema)?),
         FormatKind::Json => Box::new(json::Decoder::new(schema, origin)?),
+        FormatKind::Csv(layout) => Box::new(csv::Decoder::new(schema, of_csv(layout))?),
+        FormatKind::Parquet => {
+            return Err(SourceError::Range { problem: "a source can't be Parquet".into() });
+        }
     })
 }
 

@@ -52,7 +52,13 @@ impl Folder {
             }
             other => panic!("{other}"),
         });
-        let file = FileSourceSpec { path: path.into(), path_span: 0..0, format, files_per_batch };
+        let file = FileSourceSpec {
+            path: path.into(),
+            path_span: 0..0,
+            format,
+            files_per_batch,
+            max_unpacked: 64 << 20,
+        };
         let kind = SourceKind::File(file.clone());
         let spec = SourceSpec {
             id: NodeId::new("words"),
@@ -369,6 +375,192 @@ proptest! {
         let expected: Vec<String> = files.iter().flat_map(|file| rows(file)).collect();
         for partitions in (1..8).chain([1000]) {
             prop_assert_eq!(&read(&source, &range, partitions).unwrap(), &expected);
+        }
+    }
+}
+
+/// What comes of a range: rows as JSON with their places, what was refused with its place, and how
+/// many rows the chunks of each part have.
+type Told = (Vec<(String, String)>, Vec<(String, String)>);
+
+fn told(source: &FileSource, range: &SourceRange, parts: usize) -> Result<Told, SourceError> {
+    let mode = ReadMode { tolerant: true, origins: true };
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for part in 0..parts {
+        let mut reader = source.read(range, (part, parts), mode)?;
+        while let Some(chunk) = reader.next()? {
+            let mut text = Vec::new();
+            crate::format::Encode::encode(
+                &mut json::Encoder::new(&chunk.schema()).unwrap(),
+                &chunk,
+                &mut text,
+            )?;
+            let places: Vec<String> =
+                reader.origins().iter().map(|origin| source.place(range, *origin)).collect();
+            assert_eq!(places.len(), chunk.num_rows());
+            let text = String::from_utf8(text).unwrap();
+            rows.extend(text.lines().map(str::to_owned).zip(places));
+            let bad = reader.refused();
+            refused.extend(bad.into_iter().map(|b| (b.content, source.place(range, b.origin))));
+        }
+        let bad = reader.refused();
+        refused.extend(bad.into_iter().map(|b| (b.content, source.place(range, b.origin))));
+    }
+    let end = |place: &mut String| *place = place.rsplit('/').next().unwrap().to_owned();
+    rows.iter_mut().for_each(|(_, place)| end(place));
+    refused.iter_mut().for_each(|(_, place)| end(place));
+    Ok((rows, refused))
+}
+
+const CSV: FormatKind = FormatKind::Csv(crate::job::Layout::COMMAS);
+
+fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn bad_lines_are_passed_over_and_told_with_their_places() {
+    let folder = Folder::new();
+    folder.write("in/a", "{\"n\":1}\n\n{\"n\":}\n{\"n\":2}\n{\"n\":\"x\"}\n{\"n\":3}", 0);
+    folder.write("in/b", "{\"n\":1e999}\r\n{\"n\":9223372036854775808}\n{\"n\":1,\"n\":2}\n", 1);
+    let source = folder.open_as("in", FormatKind::Json, Some("n: int64"), None).unwrap();
+    let range = source.cut().unwrap();
+    let rows = pairs(&[("{\"n\":1}", "a:1"), ("{\"n\":2}", "a:4"), ("{\"n\":3}", "a:6")]);
+    let refused = pairs(&[
+        ("{\"n\":}", "a:3"),
+        ("{\"n\":\"x\"}", "a:5"),
+        ("{\"n\":1e999}", "b:1"),
+        ("{\"n\":9223372036854775808}", "b:2"),
+        ("{\"n\":1,\"n\":2}", "b:3"),
+    ]);
+    for parts in 1..=5 {
+        assert_eq!(told(&source, &range, parts).unwrap(), (rows.clone(), refused.clone()));
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_bad_line() {
+    let folder = Folder::new();
+    let long = "x".repeat(LINE_BYTES_MAX * 2);
+    folder.write("in/a", format!("one\n{long}\ntwo\n"), 0);
+    let source = folder.open("in").unwrap();
+    let range = source.cut().unwrap();
+    for parts in 1..=3 {
+        let (rows, refused) = told(&source, &range, parts).unwrap();
+        let expected = pairs(&[("{\"line\":\"one\"}", "a:1"), ("{\"line\":\"two\"}", "a:3")]);
+        assert_eq!(rows, expected);
+        assert_eq!((refused.len(), refused[0].1.as_str()), (1, "a:2"));
+        assert_eq!(refused[0].0.len(), 64 * 1024);
+    }
+}
+
+#[test]
+fn bad_records_of_csv_are_passed_over_by_their_first_line() {
+    let folder = Folder::new();
+    folder.write("in/a", "n,w\n1,a\nx,b\n2,\"c\nd\"\n3\n4,\"e\n5,f\n", 0);
+    folder.write("in/b", "w,n\ng,6\n", 1);
+    let source = folder.open_as("in", CSV, Some("n: int64, w: string?"), None).unwrap();
+    let range = source.cut().unwrap();
+    let rows = pairs(&[
+        ("{\"n\":1,\"w\":\"a\"}", "a:2"),
+        ("{\"n\":2,\"w\":\"c\\nd\"}", "a:4"),
+        ("{\"n\":5,\"w\":\"f\"}", "a:8"),
+        ("{\"n\":6,\"w\":\"g\"}", "b:2"),
+    ]);
+    let refused = pairs(&[("x,b", "a:3"), ("3", "a:6"), ("4,\"e", "a:7")]);
+    for parts in 1..=5 {
+        assert_eq!(told(&source, &range, parts).unwrap(), (rows.clone(), refused.clone()));
+    }
+    let error = fails(&source, &range, 1);
+    assert!(error.ends_with("in/a:3: column `n` takes int64, not \"x\""), "{error}");
+}
+
+#[test]
+fn a_file_of_nothing_but_bad_lines_ends() {
+    let folder = Folder::new();
+    folder.write("in/a", "x\n".repeat(20_000), 0);
+    let source = folder.open_as("in", FormatKind::Json, Some("n: int64"), None).unwrap();
+    let (rows, refused) = told(&source, &source.cut().unwrap(), 2).unwrap();
+    assert_eq!((rows.len(), refused.len()), (0, 20_000));
+    assert_eq!(refused[19_999].1, "a:20000");
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn compressed_files_are_unpacked_member_after_member() {
+    let folder = Folder::new();
+    let zstd = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
+    folder.write("in/a.gz", [gzip(b"a\nb"), gzip(b"c\nd\n")].concat(), 0);
+    folder.write("in/b.zst", [zstd(b"e\n"), zstd(b"f")].concat(), 1);
+    folder.write("in/c", "g\n", 2);
+    let source = folder.open("in").unwrap();
+    let range = source.cut().unwrap();
+    for parts in 1..=5 {
+        assert_eq!(read(&source, &range, parts).unwrap(), ["a", "bc", "d", "e", "f", "g"]);
+        let (rows, _) = told(&source, &range, parts).unwrap();
+        let places: Vec<&str> = rows.iter().map(|(_, place)| place.as_str()).collect();
+        assert_eq!(places, ["a.gz:1", "a.gz:2", "a.gz:3", "b.zst:1", "b.zst:2", "c:1"]);
+    }
+}
+
+#[test]
+fn damaged_and_swollen_files_are_refused_by_name() {
+    let zstd = zstd::encode_all(&b"some text\n"[..], 1).unwrap();
+    let zeros = vec![b'0'; 80 << 20];
+    let text: Vec<u8> = (0..9_000_000).flat_map(|n: u32| format!("{n}\n").into_bytes()).collect();
+    for (name, bytes, expected) in [
+        ("a.gz", Vec::new(), "in/a.gz` can't be unpacked: it is empty"),
+        ("a.gz", gzip(b"text\n")[..12].to_vec(), "can't be unpacked: it ends in the middle"),
+        ("a.zst", zstd[..zstd.len() - 2].to_vec(), "can't be unpacked: it ends in the middle"),
+        (
+            "a.gz",
+            b"a text that is not packed\n".to_vec(),
+            "in/a.gz` can't be unpacked: invalid gzip header",
+        ),
+        ("a.zst", zstd::encode_all(&zeros[..], 1).unwrap(), "more than 1000 times its size"),
+        ("a.gz", gzip(&text), "in/a.gz` unpacks to more than 67108864 bytes"),
+    ] {
+        let folder = Folder::new();
+        folder.write(&format!("in/{name}"), bytes, 0);
+        let spaced = folder.open("in").unwrap();
+        let range = spaced.cut().unwrap();
+        let mut reader =
+            spaced.read(&range, (0, 1), ReadMode { tolerant: true, origins: false }).unwrap();
+        let error = std::iter::from_fn(|| reader.next().transpose()).find_map(Result::err);
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.ends_with(expected) || error.contains(expected), "{name}: {error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn parts_are_equal_with_bad_lines_too(
+        lines in prop::collection::vec(
+            prop::sample::select(vec!["{\"n\":1}", "{\"n\":22}", "", "bad", "{\"n\":", "\u{fe}"]),
+            0..60,
+        ),
+        cut in 0_usize..60,
+    ) {
+        let folder = Folder::new();
+        let (one, two) = lines.split_at(cut.min(lines.len()));
+        folder.write("in/a", one.join("\n"), 0);
+        folder.write("in/b", two.join("\n"), 1);
+        let source = folder.open_as("in", FormatKind::Json, Some("n: int64"), None).unwrap();
+        let range = source.cut().unwrap();
+        let whole = told(&source, &range, 1).unwrap();
+        let good = lines.iter().filter(|line| line.ends_with('}')).count();
+        let bad = lines.iter().filter(|line| !line.is_empty() && !line.ends_with('}')).count();
+        prop_assert_eq!((whole.0.len(), whole.1.len()), (good, bad));
+        for parts in 2..=5 {
+            prop_assert_eq!(&told(&source, &range, parts).unwrap(), &whole);
         }
     }
 }
