@@ -45,15 +45,15 @@ pub trait Field {
 
 /// Reads numbers of a fixed width.
 #[derive(Debug)]
-pub struct FixedReader<'r, T> {
-    bytes: &'r [u8],
+pub struct FixedReader<'r, T, const WIDTH: usize> {
+    values: &'r [[u8; WIDTH]],
     of: PhantomData<T>,
 }
 
 /// Writes numbers of a fixed width; as long as all are equal only the first is kept.
 #[derive(Debug)]
-pub struct FixedWriter<T> {
-    bytes: Vec<u8>,
+pub struct FixedWriter<T, const WIDTH: usize> {
+    values: Vec<[u8; WIDTH]>,
     first: Option<T>,
     count: usize,
     varied: bool,
@@ -61,33 +61,38 @@ pub struct FixedWriter<T> {
     hint: usize,
 }
 
-impl<T> Default for FixedWriter<T> {
+impl<T, const WIDTH: usize> Default for FixedWriter<T, WIDTH> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), first: None, count: 0, varied: false, hint: 0 }
+        Self { values: Vec::new(), first: None, count: 0, varied: false, hint: 0 }
     }
 }
 
 macro_rules! fixed {
     ($($type:ty, $raw:ty, $name:expr, $wrap:expr, $unwrap:expr, [$($generics:tt)*];)+) => {$(
-        impl $($generics)* FixedWriter<$type> {
+        impl $($generics)* FixedWriter<$type, { size_of::<$raw>() }> {
             #[inline]
             fn push(&mut self, value: $type) {
                 let raw: $raw = $unwrap(value);
                 if self.varied {
-                    self.bytes.extend_from_slice(&raw.to_le_bytes());
+                    self.values.push(raw.to_le_bytes());
                     return;
                 }
+                self.push_early(value);
+            }
+
+            /// As long as all were equal.
+            #[cold]
+            fn push_early(&mut self, value: $type) {
+                let raw: $raw = $unwrap(value);
                 match self.first {
                     Some(first) if $unwrap(first).to_le_bytes() == raw.to_le_bytes() => {
                         self.count += 1;
                     }
                     None => (self.first, self.count) = (Some(value), 1),
                     Some(first) => {
-                        self.bytes.reserve(self.hint);
-                        for _ in 0..self.count {
-                            self.bytes.extend_from_slice(&$unwrap(first).to_le_bytes());
-                        }
-                        self.bytes.extend_from_slice(&raw.to_le_bytes());
+                        self.values.reserve(self.hint.max(self.count + 1));
+                        self.values.resize(self.count, $unwrap(first).to_le_bytes());
+                        self.values.push(raw.to_le_bytes());
                         self.varied = true;
                     }
                 }
@@ -95,19 +100,19 @@ macro_rules! fixed {
 
             fn drain(&mut self, column: &mut ColumnOut) {
                 if let (Some(first), false) = (self.first, self.varied) {
-                    self.bytes = $unwrap(first).to_le_bytes().to_vec();
+                    self.values = vec![$unwrap(first).to_le_bytes()];
                     column.constant = true;
                 }
-                let hint = self.bytes.len();
-                column.buffers.push(std::mem::take(&mut self.bytes));
+                let hint = self.values.len();
+                column.buffers.push(std::mem::take(&mut self.values).into_flattened());
                 *self = Self { hint, ..Self::default() };
             }
         }
 
         impl $($generics)* Field for $type {
             type At<'r> = $type;
-            type Reader<'r> = FixedReader<'r, $type>;
-            type Writer = FixedWriter<$type>;
+            type Reader<'r> = FixedReader<'r, $type, { size_of::<$raw>() }>;
+            type Writer = FixedWriter<$type, { size_of::<$raw>() }>;
 
             fn type_name() -> String {
                 $name
@@ -115,15 +120,12 @@ macro_rules! fixed {
 
             fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
                 let _validity = buffers.take();
-                FixedReader { bytes: buffers.take(), of: PhantomData }
+                FixedReader { values: buffers.take().as_chunks().0, of: PhantomData }
             }
 
             #[inline]
             fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
-                const WIDTH: usize = size_of::<$raw>();
-                let mut raw = [0; WIDTH];
-                raw.copy_from_slice(&reader.bytes[row * WIDTH..(row + 1) * WIDTH]);
-                $wrap(<$raw>::from_le_bytes(raw))
+                $wrap(<$raw>::from_le_bytes(reader.values[row]))
             }
 
             #[inline]
@@ -188,20 +190,19 @@ impl Field for bool {
 /// Reads values of any length.
 #[derive(Debug)]
 pub struct SpanReader<'r> {
-    offsets: &'r [u8],
+    offsets: &'r [[u8; 4]],
     bytes: &'r [u8],
 }
 
-fn offset(offsets: &[u8], at: usize) -> usize {
-    let mut raw = [0; 4];
-    raw.copy_from_slice(&offsets[at * 4..at * 4 + 4]);
-    i32::from_le_bytes(raw) as usize
+#[inline]
+fn offset(offsets: &[[u8; 4]], at: usize) -> usize {
+    i32::from_le_bytes(offsets[at]) as usize
 }
 
 impl<'r> SpanReader<'r> {
     fn new(buffers: &mut Buffers<'r>) -> Self {
         let _validity = buffers.take();
-        Self { offsets: buffers.take(), bytes: buffers.take() }
+        Self { offsets: buffers.take().as_chunks().0, bytes: buffers.take() }
     }
 
     #[inline]
@@ -213,13 +214,13 @@ impl<'r> SpanReader<'r> {
 /// Writes values of any length.
 #[derive(Debug)]
 pub struct SpanWriter {
-    offsets: Vec<u8>,
+    offsets: Vec<[u8; 4]>,
     bytes: Vec<u8>,
 }
 
 impl Default for SpanWriter {
     fn default() -> Self {
-        Self { offsets: vec![0; 4], bytes: Vec::new() }
+        Self { offsets: vec![[0; 4]], bytes: Vec::new() }
     }
 }
 
@@ -258,16 +259,16 @@ impl SpanWriter {
     fn push(&mut self, value: &[u8]) {
         append(&mut self.bytes, value);
         // A chunk that comes near 2 GiB is refused by the host long before.
-        self.offsets.extend_from_slice(&(self.bytes.len() as i32).to_le_bytes());
+        self.offsets.push((self.bytes.len() as i32).to_le_bytes());
     }
 
     fn drain(&mut self, column: &mut ColumnOut) {
         column.buffers.push(Vec::new());
         // The next column will probably be like this one.
         let mut offsets = Vec::with_capacity(self.offsets.len());
-        offsets.extend_from_slice(&[0; 4]);
+        offsets.push([0; 4]);
         let bytes = Vec::with_capacity(self.bytes.len());
-        column.buffers.push(std::mem::replace(&mut self.offsets, offsets));
+        column.buffers.push(std::mem::replace(&mut self.offsets, offsets).into_flattened());
         column.buffers.push(std::mem::replace(&mut self.bytes, bytes));
     }
 }
@@ -398,21 +399,21 @@ impl<T: Field> Field for Option<T> {
 /// Reads lists.
 #[derive(Debug)]
 pub struct ListReader<'r, R> {
-    offsets: &'r [u8],
+    offsets: &'r [[u8; 4]],
     items: R,
 }
 
 /// Writes lists.
 #[derive(Debug)]
 pub struct ListWriter<W> {
-    offsets: Vec<u8>,
+    offsets: Vec<[u8; 4]>,
     items: W,
     count: usize,
 }
 
 impl<W: Default> Default for ListWriter<W> {
     fn default() -> Self {
-        Self { offsets: vec![0; 4], items: W::default(), count: 0 }
+        Self { offsets: vec![[0; 4]], items: W::default(), count: 0 }
     }
 }
 
@@ -427,7 +428,7 @@ impl<T: Field> Field for Vec<T> {
 
     fn reader<'r>(buffers: &mut Buffers<'r>) -> Self::Reader<'r> {
         let _validity = buffers.take();
-        ListReader { offsets: buffers.take(), items: T::reader(buffers) }
+        ListReader { offsets: buffers.take().as_chunks().0, items: T::reader(buffers) }
     }
 
     fn get<'r>(reader: &Self::Reader<'r>, row: usize) -> Self::At<'r> {
@@ -441,16 +442,16 @@ impl<T: Field> Field for Vec<T> {
             T::put(item, &mut writer.items);
         }
         writer.count += value.len();
-        writer.offsets.extend_from_slice(&(writer.count as i32).to_le_bytes());
+        writer.offsets.push((writer.count as i32).to_le_bytes());
     }
 
     fn put_nothing(writer: &mut Self::Writer) {
-        writer.offsets.extend_from_slice(&(writer.count as i32).to_le_bytes());
+        writer.offsets.push((writer.count as i32).to_le_bytes());
     }
 
     fn finish(writer: &mut Self::Writer, column: &mut ColumnOut) {
         Self::all_valid(column);
-        column.buffers.push(std::mem::replace(&mut writer.offsets, vec![0; 4]));
+        column.buffers.push(std::mem::replace(&mut writer.offsets, vec![[0; 4]]).into_flattened());
         let count = std::mem::take(&mut writer.count);
         nested::<T>(&mut writer.items, count, column);
     }
