@@ -29,3 +29,5 @@ mod running;
 mod sockets;
 #[path = "e2e/standalone.rs"]
 mod standalone;
+#[path = "e2e/testing.rs"]
+mod testing;

@@ -17,10 +17,7 @@ pub struct ExplainArgs {
 }
 
 pub fn explain(args: &ExplainArgs) -> u8 {
-    let wanted = args.code.to_uppercase();
-    let of_job = codes::CODES.iter().map(|code| (code.code, code.explain));
-    let of_rooms = [format::CODES, source::CODES, sink::CODES].into_iter().flatten().copied();
-    match TEXTS.iter().copied().chain(of_job).chain(of_rooms).find(|(code, _)| *code == wanted) {
+    match page(&args.code.to_uppercase()) {
         Some((code, text)) => {
             match args.format {
                 Format::Text => output::data(&format!("{code}\n\n{text}")),
@@ -36,6 +33,13 @@ pub fn explain(args: &ExplainArgs) -> u8 {
             exit::FAILED
         }
     }
+}
+
+/// The page of a code.
+fn page(wanted: &str) -> Option<(&'static str, &'static str)> {
+    let of_job = codes::CODES.iter().map(|code| (code.code, code.explain));
+    let of_rooms = [format::CODES, source::CODES, sink::CODES].into_iter().flatten().copied();
+    TEXTS.iter().copied().chain(of_job).chain(of_rooms).find(|(code, _)| *code == wanted)
 }
 
 /// The codes of all rooms but `job`, which keeps its own.
@@ -195,3 +199,39 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("WEIR-RUN-011", "The machine refused a thread, a file or memory that the job needs."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every code that stands in a file below a folder.
+    fn codes(folder: &Path, all: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes(&path, all);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in text.match_indices("\"WEIR-") {
+                let code = text[at + 1..].split('"').next().unwrap_or("");
+                if code.ends_with(|c: char| c.is_ascii_digit()) {
+                    all.push(code.to_owned());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_page() {
+        let mut all = Vec::new();
+        codes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+        all.sort();
+        all.dedup();
+        assert!(all.len() > 80, "{}", all.len());
+        let without: Vec<&String> = all.iter().filter(|code| page(code).is_none()).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+}

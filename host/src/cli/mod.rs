@@ -6,7 +6,9 @@
 
 mod build;
 mod check;
+mod completions;
 mod confine;
+mod doctor;
 mod explain;
 mod failure;
 mod inspect;
@@ -15,6 +17,7 @@ mod output;
 mod plan;
 pub mod report;
 mod run;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +40,8 @@ enum Command {
     Run(run::RunArgs),
     /// Check a job without running it: the file, its plugins, and that all columns fit.
     Check(check::CheckArgs),
+    /// Run the tests of a job, and of a plugin.
+    Test(test::TestArgs),
     /// Show the plan of a job.
     Plan(plan::PlanArgs),
     /// Build the folder of a plugin to a component.
@@ -45,6 +50,12 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Explain an error code.
     Explain(explain::ExplainArgs),
+    /// Look at what of this machine Weir can use.
+    Doctor(doctor::DoctorArgs),
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Write the man pages to a folder.
+    Man(completions::ManArgs),
 }
 
 /// How things are shown.
@@ -78,6 +89,8 @@ pub mod exit {
     pub const DONE: u8 = 0;
     /// Failed while running.
     pub const FAILED: u8 = 1;
+    /// A test failed.
+    pub const TESTS_FAILED: u8 = 3;
     /// A source or sink could not be reached.
     pub const UNREACHABLE: u8 = 69;
     /// Bad configuration.
@@ -96,10 +109,14 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Test(args) => test::test(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Build(args) => build::build(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
     };
     ExitCode::from(code)
 }

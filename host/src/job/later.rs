@@ -3,7 +3,7 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 16] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("checkpoint", "every run starts anew until there are checkpoints"),
     ("delivery", "the file sink writes each batch once, the console at least once"),
@@ -12,7 +12,6 @@ const SETTINGS: [(&str, &str); 16] = [
     ("remember", "batches are not kept"),
     ("state", "there is no state over batches yet"),
     ("stop", "`grace` under [job] says how long a stop may take"),
-    ("test", "test the function with its language's own test runner"),
     ("timeout", "there is no state over batches yet"),
     ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
     ("vars", "write the values where they are used, or use `--set`"),

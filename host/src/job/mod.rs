@@ -7,6 +7,7 @@
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
 mod allow;
+mod aside;
 mod calls;
 mod check;
 pub mod codes;
@@ -23,6 +24,7 @@ mod units;
 mod value;
 
 pub use allow::{Allow, EnvSpec, FolderSpec};
+pub use aside::{DeadLettersSpec, Expect, TestSpec};
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
 
@@ -57,18 +59,8 @@ pub struct Job {
     pub sinks: Vec<SinkSpec>,
     /// `[dead_letters]`.
     pub dead_letters: DeadLettersSpec,
-}
-
-/// `[dead_letters]`: where rows go that entries with `on_error = "dead-letter"` put aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLettersSpec {
-    /// `path`: a folder; relative to the folder of job.toml (not yet joined). Default:
-    /// `.weir/NAME/dead-letters`. Each run of the job has a folder of its own in it.
-    pub path: String,
-    /// Where `path` stands; empty when it isn't written.
-    pub path_span: Span,
-    /// `row`: whether the row itself is written. Default yes; `hide` where rows are secret.
-    pub row: bool,
+    /// `[[test]]`, in the order of the file.
+    pub tests: Vec<TestSpec>,
 }
 
 /// The text of a job and what to call it in messages.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::check;
 use super::entries::{self, Entry, KINDS, Kind};
 use super::fields::{Fields, Problems};
-use super::problem::{JobError, Problem};
+use super::problem::{JobError, Problem, Span};
 use super::value::{self, Table, Value};
-use super::{DeadLettersSpec, Job, JobText, Settings, overrides};
+use super::{DeadLettersSpec, Job, JobText, Settings, TestSpec, overrides};
 use crate::id::JobName;
 
 /// The largest job file, in bytes.
@@ -113,6 +113,7 @@ fn read(
     let settings = settings(&fields, problems);
     let dead_letters = dead_letters(&fields, problems, name.as_ref());
     let entries = entries(&fields);
+    let tests = fields.tables("test");
     fields.finish();
     if entries.len() > ENTRIES_MAX {
         let message = format!("{} entries are more than {ENTRIES_MAX}", entries.len());
@@ -129,13 +130,24 @@ fn read(
         of(Kind::Op).filter_map(|entry| entries::op(entry, &entries, problems)).collect();
     let sinks: Vec<_> =
         of(Kind::Sink).filter_map(|entry| entries::sink(entry, &entries, problems)).collect();
-    let whole = functions.len() + sources.len() + ops.len() + sinks.len() == entries.len();
+    let (count, tests) = (tests.len(), read_tests(tests, &entries, problems));
+    let whole = tests.len() == count
+        && functions.len() + sources.len() + ops.len() + sinks.len() == entries.len();
     let named = name.is_some();
     let name = name.unwrap_or_else(|| JobName::new(""));
     let text = Arc::clone(text);
-    let job = Job { name, folder, text, settings, functions, sources, ops, sinks, dead_letters };
+    let job =
+        Job { name, folder, text, settings, functions, sources, ops, sinks, dead_letters, tests };
     let warnings = check::check(&job, &entries, &mut problems.borrow_mut());
     (whole && named).then_some((job, warnings))
+}
+
+fn read_tests(
+    tests: Vec<(&Table, Span)>,
+    entries: &[Entry<'_>],
+    problems: &Problems,
+) -> Vec<TestSpec> {
+    tests.into_iter().filter_map(|table| entries::test(table, entries, problems)).collect()
 }
 
 /// All entries, in the order of the text.

@@ -60,6 +60,42 @@ pub fn build(folder: &Path, notice: &dyn Fn(&str)) -> Result<Built, PluginError>
     Ok(Built { component, took: took.elapsed() })
 }
 
+/// The Rust compiler that builds plugins, if it is there with the target; otherwise what is not.
+pub fn toolchain() -> Result<String, String> {
+    let here = Path::new(".");
+    let (version, _) =
+        run(tool("rustc", here).arg("--version"), here).map_err(|error| error.to_string())?;
+    let mut query = tool("rustc", here);
+    query.args(["--print", "target-libdir", "--target", TARGET]);
+    let (place, _) = run(&mut query, here).map_err(|error| error.to_string())?;
+    match Path::new(place.trim()).is_dir() {
+        true => Ok(version.trim().to_owned()),
+        false => Err(format!("the target {TARGET} is missing; `host build` adds it")),
+    }
+}
+
+/// Runs the tests of a plugin's folder with its language's own test runner, in native code.
+pub fn test(folder: &Path, notice: &dyn Fn(&str)) -> Result<(), PluginError> {
+    notice(&format!("testing {}", folder.display()));
+    let mut command = cargo(folder);
+    command.args(["test", "--release"]);
+    let failed = |reason: String, output: String| PluginError::Build {
+        folder: folder.to_owned(),
+        reason,
+        output,
+        help: Some("mend the function or its test".to_owned()),
+    };
+    let done = command
+        .output()
+        .map_err(|error| failed(format!("`cargo` can't be started: {error}"), String::new()))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = [done.stderr, done.stdout].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Err(failed("its own tests failed".to_owned(), said))
+}
+
 /// The folder that caches live in: `$XDG_CACHE_HOME/weir` or `~/.cache/weir`.
 #[allow(clippy::disallowed_methods, reason = "where caches live is the environment's business")]
 pub fn cache_folder() -> PathBuf {

@@ -58,6 +58,12 @@ pub enum Confined {
 #[error("the process can't give up its rights: {0}")]
 pub struct ConfineError(#[from] RulesetError);
 
+/// How far this kernel could confine a process: tried on a thread that does nothing else.
+pub fn confinement() -> Confined {
+    let tried = std::thread::spawn(|| confine(&Needs::default()));
+    tried.join().ok().and_then(Result::ok).unwrap_or(Confined::No)
+}
+
 /// Gives up everything else. Paths that do not exist are left out.
 pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
     let rules = Ruleset::default()

@@ -32,7 +32,7 @@ mod usage;
 pub use aside::{Aside, ChunkId, Exclusions, Places};
 pub use cache::Cache;
 pub use compile::{ARGUMENT as COMPILE_ARGUMENT, CompileFailure, Compiler, child as compile_child};
-pub use confine::{ConfineError, Confined, Needs, confine};
+pub use confine::{ConfineError, Confined, Needs, confine, confinement};
 pub use describe::{Determinism, Function, Kind, Port};
 pub use engine::Wall;
 pub use error::{CallFailure, CallPlace, PluginError, RowMark};

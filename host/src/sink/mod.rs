@@ -7,6 +7,7 @@
 //! Not here: when a batch is committed (`batch`).
 
 mod banner;
+mod collect;
 mod console;
 mod error;
 mod file;
@@ -14,6 +15,7 @@ mod file;
 mod test_kit;
 
 pub use banner::{banner, banner_json};
+pub use collect::Collected;
 pub use error::{CODES, SinkError};
 
 use std::path::Path;

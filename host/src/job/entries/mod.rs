@@ -4,10 +4,12 @@ mod op;
 mod receiving;
 mod sink;
 mod source;
+mod test;
 
 pub use op::{function, op};
 pub use sink::sink;
 pub use source::source;
+pub use test::test;
 
 use super::fields::{Fields, Problems, brief};
 use super::problem::{Problem, Span};
