@@ -147,6 +147,44 @@ fn a_predicate_and_an_aggregator_leave_out_the_row_that_they_trap_on() {
     assert_eq!(letters(&sum)[0]["row"], "{\"n\":7}");
 }
 
+/// A sum by key, whose key 7 fails in a way.
+fn sum_by_key(at: &str, policy: &str) -> Job {
+    let more =
+        format!("key = [\"n\"]\nconfig = {{ at = \"{at}\" }}\nlimits = {{ time = \"300ms\" }}");
+    job(10_000, &op("sum_fails_on_seven", policy, &more))
+}
+
+#[test]
+fn a_key_that_has_no_result_is_named_and_left_out() {
+    for at in ["finish trap", "finish spin", "merge trap", "merge spin", "merge reject"] {
+        let job = sum_by_key(at, "dead-letter");
+        let ran = run(&job);
+        assert!(numbers(&job) == all_but_seven(10_000), "{at}");
+        let letters = letters(&job);
+        assert_eq!(letters.len(), 1, "{at}: {letters:?}");
+        assert_eq!((&letters[0]["row"], &letters[0]["at"]), (&"{\"n\":7}".into(), &"bad".into()));
+        assert_eq!(refused(&ran)[0]["dead_letters"], 1, "{at}: {ran:#?}");
+    }
+    let failing = sum_by_key("finish trap", "fail").once(&[]);
+    assert_eq!(failing.code, 1, "{failing:#?}");
+    assert!(failing.err.contains("seven is not a number I like"), "{}", failing.err);
+}
+
+#[test]
+fn an_aggregate_of_sql_gives_null_for_a_key_that_has_no_result() {
+    let wasm = "{root}/tests/plugins/hostile";
+    let function = format!(
+        "[[function]]\nid = \"total\"\nwasm = \"{wasm}\"\ncall = \"sum_fails_on_seven\"\n\
+         config = {{ at = \"finish trap\" }}\non_error = \"skip\"\n\
+         [[op]]\nid = \"q\"\nsql = \"SELECT n, total(n) AS t FROM numbers GROUP BY n ORDER BY n\"\n"
+    );
+    let job = job(8, &function);
+    let ran = run(&job);
+    let rows = job.written("out", 1);
+    assert_eq!(&rows[5..], [r#"{"n":6,"t":6}"#, r#"{"n":7,"t":null}"#, r#"{"n":8,"t":8}"#]);
+    assert_eq!(refused(&ran)[0]["skipped"], 1);
+}
+
 #[test]
 fn a_function_of_sql_gives_null_for_a_row_that_it_skips() {
     let wasm = "{root}/tests/plugins/hostile";

@@ -4,9 +4,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow::compute::{filter, filter_record_batch};
-use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
@@ -15,18 +15,23 @@ use datafusion::logical_expr::{
 };
 
 use super::groups::Groups;
+use super::results::result_type;
 use crate::plugin::CallSite;
+use crate::row_error::OnError;
 
 /// The aggregate function of one call site.
 #[derive(Debug)]
 pub struct WasmAggregate {
     site: Arc<CallSite>,
     signature: Signature,
+    /// Whether results say which groups have none: then they are a struct of the function's
+    /// columns and of [`REFUSED`].
+    marks: bool,
 }
 
 impl PartialEq for WasmAggregate {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.site, &other.site)
+        Arc::ptr_eq(&self.site, &other.site) && self.marks == other.marks
     }
 }
 
@@ -35,22 +40,28 @@ impl Eq for WasmAggregate {}
 impl Hash for WasmAggregate {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.site.op().hash(state);
+        self.marks.hash(state);
     }
 }
 
 impl WasmAggregate {
-    /// The aggregate of a site, named as the op.
-    pub fn new(site: Arc<CallSite>) -> Self {
+    /// The aggregate of a site, named as the op. With marks it is only for `LeaveOutExec` above it.
+    pub fn new(site: Arc<CallSite>, marks: bool) -> Self {
         let types: Vec<DataType> =
             site.input().fields().iter().map(|field| field.data_type().clone()).collect();
         let shape =
             if types.is_empty() { TypeSignature::Nullary } else { TypeSignature::Exact(types) };
-        Self { site, signature: Signature::new(shape, Volatility::Volatile) }
+        Self { site, signature: Signature::new(shape, Volatility::Volatile), marks }
     }
 
     /// The site.
     pub fn site(&self) -> &Arc<CallSite> {
         &self.site
+    }
+
+    /// Whether results say which groups have none.
+    pub fn marks(&self) -> bool {
+        self.marks
     }
 
     fn groups(&self, args: &AccumulatorArgs<'_>) -> Result<Groups> {
@@ -64,15 +75,7 @@ impl WasmAggregate {
         if !args.order_bys.is_empty() {
             return plan_err!("`{}` takes its rows in source order, not ORDER BY", self.site.op());
         }
-        Ok(Groups::new(&self.site))
-    }
-}
-
-/// The one column of a result: the column itself, or a struct of several.
-fn result_type(schema: &SchemaRef) -> DataType {
-    match schema.fields().as_ref() {
-        [only] => only.data_type().clone(),
-        _ => DataType::Struct(schema.fields().clone()),
+        Ok(Groups::new(&self.site, args.name))
     }
 }
 
@@ -86,13 +89,15 @@ impl AggregateUDFImpl for WasmAggregate {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(result_type(&self.site.ports()[0]))
+        Ok(result_type(&self.site, self.marks))
     }
 
     fn return_field(&self, _: &[FieldRef]) -> Result<FieldRef> {
         let port = &self.site.ports()[0];
         let nullable = port.fields().len() == 1 && port.field(0).is_nullable();
-        Ok(Arc::new(Field::new(self.name(), result_type(port), nullable)))
+        let lossy = self.site.on_error() != OnError::Fail;
+        let result = result_type(&self.site, self.marks);
+        Ok(Arc::new(Field::new(self.name(), result, nullable || lossy)))
     }
 
     fn is_nullable(&self) -> bool {
@@ -109,7 +114,7 @@ impl AggregateUDFImpl for WasmAggregate {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(AllRows(Mutex::new(self.groups(&args)?))))
+        Ok(Box::new(AllRows(Mutex::new(self.groups(&args)?), self.marks)))
     }
 
     fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
@@ -120,7 +125,7 @@ impl AggregateUDFImpl for WasmAggregate {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(ByGroup(Mutex::new(self.groups(&args)?))))
+        Ok(Box::new(ByGroup(Mutex::new(self.groups(&args)?), self.marks)))
     }
 
     fn create_sliding_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
@@ -131,34 +136,26 @@ impl AggregateUDFImpl for WasmAggregate {
     }
 }
 
-/// The results as the one column that DataFusion wants.
-fn one_column(rows: &RecordBatch) -> ArrayRef {
-    match rows.columns() {
-        [only] => Arc::clone(only),
-        _ => Arc::new(StructArray::from(rows.clone())),
-    }
-}
-
 fn numbers(groups: &[usize]) -> Vec<u32> {
     groups.iter().map(|group| *group as u32).collect()
 }
 
 /// Without keys: all rows are group 0.
 #[derive(Debug)]
-struct AllRows(Mutex<Groups>);
+struct AllRows(Mutex<Groups>, bool);
 
 impl AllRows {
     fn groups(&mut self) -> &mut Groups {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one row of group 0, which is there even if no rows came.
-    fn row(&mut self, states: bool) -> Result<RecordBatch> {
+    /// Group 0, which is there even if no rows came.
+    fn first(&mut self) -> Result<&mut Groups> {
         let groups = self.groups();
         if groups.total == 0 {
             groups.make_first()?;
         }
-        groups.read(1, states)
+        Ok(groups)
     }
 }
 
@@ -180,11 +177,12 @@ impl Accumulator for AllRows {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        ScalarValue::try_from_array(&one_column(&self.row(false)?), 0)
+        let marks = self.1;
+        ScalarValue::try_from_array(&self.first()?.results(1, marks)?, 0)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let row = self.row(true)?;
+        let row = self.first()?.states(1)?;
         row.columns().iter().map(|column| ScalarValue::try_from_array(column, 0)).collect()
     }
 
@@ -194,7 +192,7 @@ impl Accumulator for AllRows {
 }
 
 /// With keys: DataFusion numbers the groups.
-struct ByGroup(Mutex<Groups>);
+struct ByGroup(Mutex<Groups>, bool);
 
 impl ByGroup {
     fn groups(&mut self) -> &mut Groups {
@@ -238,11 +236,18 @@ impl GroupsAccumulator for ByGroup {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        Ok(one_column(&self.groups().emit(emit_to, false)?))
+        let marks = self.1;
+        let groups = self.groups();
+        let results = groups.results(groups.count(emit_to), marks)?;
+        groups.forget(emit_to)?;
+        Ok(results)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        Ok(self.groups().emit(emit_to, true)?.columns().to_vec())
+        let groups = self.groups();
+        let states = groups.states(groups.count(emit_to))?;
+        groups.forget(emit_to)?;
+        Ok(states.columns().to_vec())
     }
 
     fn convert_to_state(
@@ -250,12 +255,14 @@ impl GroupsAccumulator for ByGroup {
         values: &[ArrayRef],
         opt_filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
-        let site = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).site);
+        let mut whole = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = values.first().map_or(0, |column| column.len());
-        let mut single = Self(Mutex::new(Groups::new(&site)));
+        let mut single = Self(Mutex::new(whole.fresh()), false);
         let each: Vec<usize> = (0..rows).collect();
         single.update_batch(values, &each, opt_filter, rows)?;
-        single.state(EmitTo::All)
+        let states = single.state(EmitTo::All)?;
+        whole.count_on(single.groups());
+        Ok(states)
     }
 
     fn size(&self) -> usize {

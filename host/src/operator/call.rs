@@ -16,7 +16,7 @@ use super::lane;
 use super::node::carried;
 use super::run::Sites;
 use crate::plugin::columns::chunk_rows;
-use crate::plugin::{CallSite, Emitted, PluginError};
+use crate::plugin::{CallSite, ChunkId, Emitted, PluginError};
 
 /// A call of a function in a plan.
 #[derive(Clone, Debug)]
@@ -273,13 +273,20 @@ impl RecordBatchStream for ChunkStream {
 pub struct LaneGuest {
     site: Arc<CallSite>,
     guest: Option<crate::plugin::Guest>,
+    /// What its chunks are counted under, in the batch and partition.
+    series: String,
     chunks: u64,
 }
 
 impl LaneGuest {
     /// Not open yet.
     pub fn new(site: &Arc<CallSite>) -> Self {
-        Self { site: Arc::clone(site), guest: None, chunks: 0 }
+        Self::in_series(site, site.op().to_owned(), 0)
+    }
+
+    /// Not open yet; its chunks are counted under a name of their own, from a number on.
+    pub fn in_series(site: &Arc<CallSite>, series: String, chunks: u64) -> Self {
+        Self { site: Arc::clone(site), guest: None, series, chunks }
     }
 
     /// The open function.
@@ -298,10 +305,21 @@ impl LaneGuest {
         &self.site
     }
 
-    /// The number of the next chunk that it is called with in this batch.
-    pub fn next_chunk(&mut self) -> u64 {
+    /// What its chunks are counted under, and how many there have been.
+    pub fn series(&self) -> (&str, u64) {
+        (&self.series, self.chunks)
+    }
+
+    /// Chunks were counted somewhere else, up to this one.
+    pub fn count_on(&mut self, chunks: u64) {
+        self.chunks = chunks;
+    }
+
+    /// The next chunk that it is called with in this batch, for something.
+    pub fn next_chunk(&mut self, what: &str) -> Result<ChunkId> {
         self.chunks += 1;
-        self.chunks
+        let name = format!("{}{what}", self.series);
+        Ok((name, self.get()?.lane().partition, self.chunks))
     }
 
     /// Gives the function back.

@@ -2,8 +2,10 @@
 //!
 //! If the op goes on after failures, what a fresh guest would have to be fed with is kept: a copy
 //! of the states from time to time, and the chunks since. After a trap or a limit a fresh guest is
-//! brought to where the other one was, and the chunk is halved until the bad rows stand alone.
+//! brought to where the other one was, and the chunk is halved until the bad rows stand alone. A
+//! group whose states can't be merged is lost as a whole: without a part it would be wrong.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,24 +16,27 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::EmitTo;
 
 use super::call::{LaneGuest, carry};
+use super::failed::Failed;
 use super::tolerate::{
-    Failed, call_time, check_budget, culprit as left_out, next_chunk, refuse_rejected, without,
+    call_time, check_budget, culprit as left_out, next_chunk, refuse_rejected, rejected, without,
 };
 use crate::clock::Stopwatch;
 use crate::plugin::columns::{CHUNK_ROWS_MAX, chunk_rows};
-use crate::plugin::{CallSite, ChunkId};
-use crate::row_error::OnError;
+use crate::plugin::{CallSite, ChunkId, RowError};
+use crate::row_error::{OnError, Refused};
 
 /// The states of some groups in one guest. When all have been given out the guest is replaced.
 #[derive(Debug)]
 pub struct Groups {
     /// The site.
     pub site: Arc<CallSite>,
-    guest: LaneGuest,
+    pub(super) guest: LaneGuest,
     /// How many groups there are.
     pub total: usize,
     live_bytes: u64,
     past: Past,
+    /// Groups that have no result, each with the reason.
+    pub(super) lost: BTreeMap<u32, Refused>,
 }
 
 /// What a fresh guest must be fed with to be where this one is. Kept only if the op goes on after
@@ -74,13 +79,31 @@ const CHUNKS_BETWEEN_COPIES: usize = 64;
 const GROUP_BYTES: usize = 8;
 
 impl Groups {
-    pub fn new(site: &Arc<CallSite>) -> Self {
+    /// No groups yet, of an aggregate with a name in the plan.
+    pub fn new(site: &Arc<CallSite>, name: &str) -> Self {
+        let series = format!("{}, {name}", site.op());
+        Self::over(site, LaneGuest::in_series(site, series, 0))
+    }
+
+    /// The same without the groups, for rows that are not grouped.
+    pub fn fresh(&self) -> Self {
+        let (series, chunks) = self.guest.series();
+        Self::over(&self.site, LaneGuest::in_series(&self.site, series.to_owned(), chunks))
+    }
+
+    /// Chunks were counted somewhere else.
+    pub fn count_on(&mut self, other: &Self) {
+        self.guest.count_on(other.guest.series().1);
+    }
+
+    fn over(site: &Arc<CallSite>, guest: LaneGuest) -> Self {
         Self {
             site: Arc::clone(site),
-            guest: LaneGuest::new(site),
+            guest,
             total: 0,
             live_bytes: 0,
             past: Past::default(),
+            lost: BTreeMap::new(),
         }
     }
 
@@ -127,7 +150,10 @@ impl Groups {
 
     fn chunk(&mut self, fed: Fed) -> Result<()> {
         let tolerant = self.site.on_error() != OnError::Fail;
-        let (id, excluded) = next_chunk(&mut self.guest, &fed.rows)?;
+        let (id, excluded) = match fed.states {
+            true => self.next_states(&fed)?,
+            false => next_chunk(&mut self.guest, &fed.rows)?,
+        };
         let (fed, numbers) =
             if excluded.is_empty() { (fed, Vec::new()) } else { fed.without(&excluded)? };
         match self.call(&fed, None)? {
@@ -136,6 +162,18 @@ impl Groups {
             Err(failed) if tolerant => self.search(&id, &numbers, &fed, failed),
             Err(failed) => Err(failed.carried()),
         }
+    }
+
+    /// The next chunk of states, and which of them an earlier run of the batch left out: their
+    /// groups are lost.
+    fn next_states(&mut self, fed: &Fed) -> Result<(ChunkId, Vec<u32>)> {
+        let id = self.guest.next_chunk(", states")?;
+        let aside = self.site.aside();
+        let Some(excluded) = aside.excluded(&id) else { return Ok((id, Vec::new())) };
+        for (row, refused) in excluded {
+            self.lost.insert(fed.groups[*row as usize], refused.clone());
+        }
+        Ok((id, excluded.keys().copied().collect()))
     }
 
     /// Feeds a chunk. The inner error may be the fault of a row.
@@ -157,12 +195,24 @@ impl Groups {
         match called {
             Ok(called) => {
                 self.live_bytes = called.value;
+                if fed.states && self.site.on_error() != OnError::Fail {
+                    return self.lose_rejected(fed, &called.errors).map(Ok);
+                }
                 let row_of = |row| Some(fed.rows.slice(row as usize, 1));
                 refuse_rejected(&mut self.guest, &row_of, &called.errors)?;
                 Ok(Ok(()))
             }
             Err(error) => Failed::of(error).map(Err),
         }
+    }
+
+    /// States that the function rejected: their groups are lost.
+    fn lose_rejected(&mut self, fed: &Fed, errors: &[RowError]) -> Result<()> {
+        for error in errors {
+            let refused = rejected(&mut self.guest, error)?;
+            self.lost.insert(fed.groups[error.row as usize], refused);
+        }
+        Ok(())
     }
 
     fn remember(&mut self, fed: Fed) -> Result<()> {
@@ -176,7 +226,7 @@ impl Groups {
     }
 
     /// Brings a fresh guest to where the one was that failed.
-    fn restore(&mut self) -> Result<()> {
+    pub(super) fn restore(&mut self) -> Result<()> {
         self.guest.leave();
         let mut first = 0;
         for states in std::mem::take(&mut self.past.states) {
@@ -228,7 +278,10 @@ impl Groups {
             if length == 1 {
                 let row = numbers.get(start).copied().unwrap_or(start as u32);
                 let failed = failed.told_by(&first);
-                left_out(&mut self.guest, (id, row), &part.rows, failed)?;
+                match part.states {
+                    true => self.lose(part.groups[0], (id, row), failed),
+                    false => left_out(&mut self.guest, (id, row), &part.rows, failed)?,
+                }
             } else {
                 pending.push((start + length / 2, length - length / 2));
                 pending.push((start, length / 2));
@@ -236,6 +289,15 @@ impl Groups {
         }
         self.guest.get()?.set_time(None);
         Ok(())
+    }
+
+    /// A group has no result. If it might have one in another run, that is written down.
+    pub(super) fn lose(&mut self, group: u32, (id, place): (&ChunkId, u32), failed: Failed) {
+        let (may_pass, refused) = (failed.may_pass(), failed.refused());
+        if may_pass {
+            self.site.aside().exclude(id.clone(), place, refused.clone());
+        }
+        self.lost.insert(group, refused);
     }
 
     /// Makes group 0 without any rows.
@@ -246,45 +308,58 @@ impl Groups {
         self.call(&fed, None)?.map_err(Failed::carried)
     }
 
-    /// Takes the states or the results of the first groups out.
-    pub fn emit(&mut self, emit_to: EmitTo, states: bool) -> Result<RecordBatch> {
-        let count = match emit_to {
+    /// How many groups that are.
+    pub fn count(&self, emit_to: EmitTo) -> usize {
+        match emit_to {
             EmitTo::All => self.total,
             EmitTo::First(count) => count,
-        };
-        let rows = self.read(count, states)?;
+        }
+    }
+
+    /// Forgets groups whose states or results were taken out.
+    pub fn forget(&mut self, emit_to: EmitTo) -> Result<()> {
         match emit_to {
             EmitTo::All => {
                 self.past = Past::default();
+                self.lost.clear();
                 self.guest.leave();
                 (self.total, self.live_bytes) = (0, 0);
             }
-            EmitTo::First(_) => {
+            EmitTo::First(count) => {
                 let guest = self.guest.get()?;
                 carry(guest.giving(|()| 0, |instance| instance.forget(count as u32)))?;
                 self.total -= count;
+                let left = self.lost.split_off(&(count as u32)).into_iter();
+                self.lost = left.map(|(group, why)| (group - count as u32, why)).collect();
                 if self.site.on_error() != OnError::Fail {
                     self.past = Past { states: self.parts(self.total, true)?, fed: Vec::new() };
                 }
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
-    /// The states or the results of the first groups.
-    pub fn read(&mut self, count: usize, states: bool) -> Result<RecordBatch> {
-        let schema = self.schema(states);
-        Ok(concat_batches(&schema, &self.parts(count, states)?)?)
+    /// The states of the first groups.
+    pub fn states(&mut self, count: usize) -> Result<RecordBatch> {
+        if let Some((_, why)) = self.lost.range(..count as u32).next() {
+            return exec_err!(
+                "op `{}` can't go on without a key and spill: {} {}",
+                self.site.op(),
+                why.code,
+                why.message
+            );
+        }
+        Ok(concat_batches(&self.schema(true), &self.parts(count, true)?)?)
     }
 
-    fn schema(&self, states: bool) -> SchemaRef {
+    pub(super) fn schema(&self, states: bool) -> SchemaRef {
         match states {
             true => Arc::clone(&self.site.function().state),
             false => Arc::clone(&self.site.ports()[0]),
         }
     }
 
-    fn parts(&mut self, count: usize, states: bool) -> Result<Vec<RecordBatch>> {
+    pub(super) fn parts(&mut self, count: usize, states: bool) -> Result<Vec<RecordBatch>> {
         let schema = self.schema(states);
         let mut parts = Vec::with_capacity(count.div_ceil(CHUNK_ROWS_MAX));
         for first in (0..count).step_by(CHUNK_ROWS_MAX) {

@@ -12,15 +12,15 @@ use std::time::Duration;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::UInt64Type;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::Result;
 
 use super::call::LaneGuest;
-use super::node::carried;
+use super::failed::Failed;
 use crate::clock::Stopwatch;
 use crate::plugin::{
-    Aside, CallFailure, CallPlace, Called, ChunkId, Instance, PluginError, RowError, RowMark,
+    Aside, CallFailure, Called, ChunkId, Instance, PluginError, RowError, RowMark,
 };
-use crate::row_error::{FunctionMark, OnError, Refused};
+use crate::row_error::{OnError, Refused};
 
 /// The name of the column that says where a row was read. No column of a job can have it.
 pub const ORIGIN: &str = "\u{0}origin";
@@ -239,7 +239,7 @@ pub fn culprit(
     rows: &RecordBatch,
     mut failed: Failed,
 ) -> Result<()> {
-    let aside = guest.get()?.lane().now.aside.clone();
+    let aside = guest.site().aside();
     let policy = guest.site().on_error();
     if policy == OnError::Fail {
         failed.place.row = Some(row_mark(rows, &aside));
@@ -259,10 +259,8 @@ pub fn culprit(
 /// The next chunk of a lane, and which of its rows are left out before the function sees them:
 /// they are refused here.
 pub fn next_chunk(guest: &mut LaneGuest, rows: &RecordBatch) -> Result<(ChunkId, Vec<u32>)> {
-    let number = guest.next_chunk();
-    let lane = guest.get()?.lane();
-    let id = (lane.op.clone(), lane.partition, number);
-    let aside = lane.now.aside.clone();
+    let id = guest.next_chunk("")?;
+    let aside = guest.site().aside();
     let Some(excluded) = aside.excluded(&id) else { return Ok((id, Vec::new())) };
     for (row, refused) in excluded {
         let mut refused = refused.clone();
@@ -274,53 +272,6 @@ pub fn next_chunk(guest: &mut LaneGuest, rows: &RecordBatch) -> Result<(ChunkId,
     Ok((id, rows))
 }
 
-/// A call that failed, perhaps because of a row.
-#[derive(Clone, Debug)]
-pub struct Failed {
-    place: Box<CallPlace>,
-    failure: CallFailure,
-}
-
-impl Failed {
-    /// The failure in an error, if it may be the fault of a row; the error as it is otherwise.
-    pub fn of(error: PluginError) -> Result<Self> {
-        match error {
-            PluginError::Call { place, failure } if failure.is_by_row() => {
-                Ok(Self { place, failure })
-            }
-            error => Err(carried(error)),
-        }
-    }
-
-    /// Out of time while looking is told with the limit that was set, not with the shorter one.
-    pub fn told_by(mut self, first: &Self) -> Self {
-        if let (CallFailure::Time(time), CallFailure::Time(set)) =
-            (&mut self.failure, &first.failure)
-        {
-            *time = *set;
-        }
-        self
-    }
-
-    /// The error as DataFusion carries it.
-    pub fn carried(self) -> DataFusionError {
-        carried(PluginError::Call { place: self.place, failure: self.failure })
-    }
-
-    fn refused(self) -> Refused {
-        let Self { place, failure } = self;
-        let (code, message) = (failure.code(), failure.to_string());
-        let (stderr, backtrace) = match failure {
-            CallFailure::Trap { stderr, backtrace, .. } => (stderr, backtrace),
-            CallFailure::Memory { stderr, .. } => (stderr, Vec::new()),
-            _ => (String::new(), Vec::new()),
-        };
-        let CallPlace { op: at, function, plugin, digest, .. } = *place;
-        let function = Some(FunctionMark { function, plugin, digest });
-        Refused { at, function, origin: None, row: None, code, message, stderr, backtrace }
-    }
-}
-
 /// Goes by the policy of an op for rows that its function rejected; `row_of` gives a row of the
 /// call where it is still at hand.
 pub fn refuse_rejected(
@@ -330,20 +281,27 @@ pub fn refuse_rejected(
 ) -> Result<()> {
     let policy = guest.site().on_error();
     for error in errors {
-        let aside = guest.get()?.lane().now.aside.clone();
-        let mut place = guest.get()?.place();
+        let aside = guest.site().aside();
         let row = row_of(error.row);
         if policy == OnError::Fail {
+            let mut place = guest.get()?.place();
             place.row = row.map(|row| row_mark(&row, &aside));
             let failure = CallFailure::Row(error.message.clone());
             return Err(Failed { place, failure }.carried());
         }
-        let mut refused = Failed { place, failure: CallFailure::Row(String::new()) }.refused();
-        refused.message.clone_from(&error.message);
+        let mut refused = rejected(guest, error)?;
         mark(policy, &mut refused, row.as_ref(), &aside);
         put(guest, &aside, refused)?;
     }
     Ok(())
+}
+
+/// What is said of a row that a function rejected.
+pub fn rejected(guest: &mut LaneGuest, error: &RowError) -> Result<Refused> {
+    let place = guest.get()?.place();
+    let mut refused = Failed { place, failure: CallFailure::Row(String::new()) }.refused();
+    refused.message.clone_from(&error.message);
+    Ok(refused)
 }
 
 fn row_mark(row: &RecordBatch, aside: &Aside) -> RowMark {
@@ -352,14 +310,15 @@ fn row_mark(row: &RecordBatch, aside: &Aside) -> RowMark {
 }
 
 /// Adds the row and where it was read. A row that is only left out is only counted.
-fn mark(policy: OnError, refused: &mut Refused, row: Option<&RecordBatch>, aside: &Aside) {
+pub fn mark(policy: OnError, refused: &mut Refused, row: Option<&RecordBatch>, aside: &Aside) {
     if let (OnError::DeadLetter, Some(row)) = (policy, row) {
         refused.origin = origin(row).map(|origin| aside.place(origin));
         refused.row = aside.shows_rows().then(|| row_text(row, LETTER_ROW_BYTES_MAX));
     }
 }
 
-fn put(guest: &mut LaneGuest, aside: &Aside, refused: Refused) -> Result<()> {
+/// Goes by the policy of an op.
+pub fn put(guest: &mut LaneGuest, aside: &Aside, refused: Refused) -> Result<()> {
     match aside.refuse(guest.site().on_error(), refused) {
         Ok(()) => Ok(()),
         Err(error) => {

@@ -17,8 +17,8 @@ use super::bind::{Reading, SourceExec};
 use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
-    CallV1, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, SharedExec, Sites,
-    TransformExec, WasmAggregate, WasmScalar,
+    CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec, Routing, SharedExec,
+    Sites, TransformExec, WasmAggregate, WasmScalar,
 };
 use crate::row_error::ON_ERROR;
 use crate::types;
@@ -48,6 +48,7 @@ enum NodeV1 {
         partitions: u32,
     },
     Shared((u32, Vec<u32>, u32)),
+    LeaveOut(CallV1),
 }
 
 /// How a source is read: its number, the number of its policy, and whether rows say where they
@@ -58,6 +59,10 @@ struct ReadingV1(u8, u8, bool);
 /// A function of ours: op, digest, function.
 #[derive(bincode::Encode, bincode::Decode)]
 struct FunctionV1(String, String, String);
+
+/// An aggregate of ours, and whether its results say which groups have none.
+#[derive(bincode::Encode, bincode::Decode)]
+struct AggregateV1(FunctionV1, bool);
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<NODE_BYTES_MAX>()
@@ -91,7 +96,13 @@ impl Codec {
     }
 
     fn site(&self, bytes: &[u8]) -> Result<Arc<crate::plugin::CallSite>> {
-        let FunctionV1(op, digest, function) = decode(bytes)?;
+        self.find(decode(bytes)?)
+    }
+
+    fn find(
+        &self,
+        FunctionV1(op, digest, function): FunctionV1,
+    ) -> Result<Arc<crate::plugin::CallSite>> {
         self.sites.find(&op, &digest, &function)
     }
 }
@@ -126,6 +137,7 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::FlatMap(call) => Arc::new(FlatMapExec::restore(&call, input()?, context)?),
             NodeV1::Transform(call) => Arc::new(TransformExec::restore(&call, input()?, context)?),
             NodeV1::Shared(shared) => Arc::new(SharedExec::restore(&shared, input()?)?),
+            NodeV1::LeaveOut(call) => Arc::new(LeaveOutExec::restore(&call, input()?, context)?),
             NodeV1::Gather { id } => Arc::new(ExchangeExec::new(id, Routing::Gather, input()?)),
             NodeV1::ByKey { id, key, partitions } => {
                 let input = input()?;
@@ -161,6 +173,8 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::FlatMap(node.record())
         } else if let Some(node) = node.downcast_ref::<TransformExec>() {
             NodeV1::Transform(node.record())
+        } else if let Some(node) = node.downcast_ref::<LeaveOutExec>() {
+            NodeV1::LeaveOut(node.record())
         } else if let Some(node) = node.downcast_ref::<SharedExec>() {
             NodeV1::Shared(node.record())
         } else if let Some(node) = node.downcast_ref::<ExchangeExec>() {
@@ -183,12 +197,15 @@ impl PhysicalExtensionCodec for Codec {
     }
 
     fn try_decode_udaf(&self, _: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
-        Ok(Arc::new(AggregateUDF::from(WasmAggregate::new(self.site(bytes)?))))
+        let AggregateV1(function, marks) = decode(bytes)?;
+        Ok(Arc::new(AggregateUDF::from(WasmAggregate::new(self.find(function)?, marks))))
     }
 
     fn try_encode_udaf(&self, node: &AggregateUDF, out: &mut Vec<u8>) -> Result<()> {
         match node.inner().downcast_ref::<WasmAggregate>() {
-            Some(function) => encode(&function_of(function.site()), out),
+            Some(function) => {
+                encode(&AggregateV1(function_of(function.site()), function.marks()), out)
+            }
             None => Ok(()),
         }
     }

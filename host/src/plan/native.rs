@@ -13,7 +13,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use crate::operator::{Call, ChannelId, ExchangeExec, Routing, WasmAggregate};
+use crate::operator::{Call, ChannelId, ExchangeExec, LeaveOutExec, Routing, WasmAggregate};
+use crate::row_error::OnError;
 
 /// The name of the column that a count gives.
 pub const COUNT: &str = "count";
@@ -86,13 +87,18 @@ pub fn aggregate(
     let schema = input.schema();
     let read = |place: &usize| col(schema.field(*place).name(), &schema);
     let arguments = call.reads.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let function = Arc::new(AggregateUDF::from(WasmAggregate::new(Arc::clone(&call.site))));
+    let lossy = call.site.on_error() != OnError::Fail;
+    let function = WasmAggregate::new(Arc::clone(&call.site), lossy);
+    let function = Arc::new(AggregateUDF::from(function));
     let result = format!("{}()", call.site.op());
     let aggregate = AggregateExprBuilder::new(function, arguments)
         .schema(Arc::clone(&schema))
         .alias(&result)
         .build()?;
     let grouped = grouped(key, aggregate, input, id, partitions)?;
+    if lossy {
+        return Ok(Arc::new(LeaveOutExec::new(call.clone(), grouped)));
+    }
     let schema = grouped.schema();
     let mut out = columns(key, &schema)?;
     let value = col(&result, &schema)?;

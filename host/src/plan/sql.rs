@@ -107,9 +107,8 @@ impl Planner<'_> {
         let context = SessionContext::new_with_state(state);
         for site in self.functions {
             match site.function().kind {
-                Kind::Aggregator => {
-                    context.register_udaf(AggregateUDF::from(WasmAggregate::new(Arc::clone(site))))
-                }
+                Kind::Aggregator => context
+                    .register_udaf(AggregateUDF::from(WasmAggregate::new(Arc::clone(site), false))),
                 _ => context.register_udf(ScalarUDF::from(WasmScalar::new(Arc::clone(site)))),
             }
         }

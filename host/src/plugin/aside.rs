@@ -29,6 +29,14 @@ struct Inner {
     show_rows: bool,
     known: Exclusions,
     found: Mutex<Exclusions>,
+    held: Mutex<Held>,
+}
+
+/// What was refused and is not told yet, by number.
+#[derive(Default)]
+struct Held {
+    next: u64,
+    refused: BTreeMap<u64, Refused>,
 }
 
 impl fmt::Debug for Aside {
@@ -56,7 +64,8 @@ impl Aside {
         show_rows: bool,
         known: Exclusions,
     ) -> Self {
-        Self(Arc::new(Inner { letters, places, show_rows, known, found: Mutex::default() }))
+        let (found, held) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { letters, places, show_rows, known, found, held }))
     }
 
     /// For calls outside of a batch.
@@ -94,6 +103,21 @@ impl Aside {
     pub fn exclude(&self, chunk: ChunkId, row: u32, refused: Refused) {
         let mut found = self.0.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.entry(chunk).or_default().insert(row, refused);
+    }
+
+    /// Keeps what is to be told further down the plan, where more is known of it. Gives a number.
+    pub fn hold(&self, refused: Refused) -> u64 {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.next += 1;
+        let number = held.next;
+        held.refused.insert(number, refused);
+        number
+    }
+
+    /// What was kept under a number.
+    pub fn take_held(&self, number: u64) -> Option<Refused> {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.refused.remove(&number)
     }
 
     /// What this run wrote down, with what was known before; none if it found nothing new.

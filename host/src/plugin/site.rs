@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
+use super::aside::Aside;
 use super::describe::{self, Function};
 use super::error::{CallFailure, PluginError};
 use super::grant::{Counters, Rights};
@@ -206,6 +207,11 @@ impl CallSite {
     /// What user code counted since the last time.
     pub fn take_counters(&self) -> Counters {
         std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What becomes of rows of this batch that can't be taken.
+    pub fn aside(&self) -> Aside {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).aside.clone()
     }
 
     /// A batch begins.

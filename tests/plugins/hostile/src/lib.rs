@@ -87,6 +87,59 @@ pub fn add_traps_on_seven(a: Number, b: Number) -> Number {
     Number { n: a.n + b.n }
 }
 
+/// A sum that is a result.
+#[derive(Row)]
+pub struct Total {
+    total: i64,
+}
+
+/// What goes wrong with a sum of 7.
+#[derive(serde::Deserialize)]
+pub struct Wrong {
+    at: String,
+}
+
+/// Adds up. At a sum of 7 it traps, never returns or refuses, when states are merged or at the end.
+pub struct sum_fails_on_seven;
+
+fn fails_on_seven(n: i64, at: &str, config: &Wrong) -> Result<(), RowError> {
+    match config.at.strip_prefix(at) {
+        Some(" trap") if n == 7 => panic!("seven is not a number I like"),
+        Some(" spin") if n == 7 => {
+            spin(Number { n });
+        }
+        Some(" reject") if n == 7 => return Err(RowError::reject("no sevens")),
+        _ => {}
+    }
+    Ok(())
+}
+
+#[weir::aggregator]
+impl weir::Aggregator for sum_fails_on_seven {
+    type Row = Number;
+    type State = Number;
+    type Given = Total;
+    type Config = Wrong;
+
+    fn update(state: &mut Number, row: Number, _: &Wrong) -> Result<(), RowError> {
+        state.n += row.n;
+        Ok(())
+    }
+
+    fn merge(state: &mut Number, other: Number, config: &Wrong) -> Result<(), RowError> {
+        fails_on_seven(other.n, "merge", config)?;
+        state.n += other.n;
+        Ok(())
+    }
+
+    fn finish(state: &Number, config: &Wrong) -> Total {
+        if fails_on_seven(state.n, "finish", config).is_err() {
+            unreachable!("a result can't be refused");
+        }
+        Total { total: state.n }
+    }
+}
+
 /// All numbers of the batch but odd ones.
 #[weir::transformer]
 pub fn all_but_odd(rows: Vec<Number>, out: &mut weir::Out<Number>) {
@@ -265,6 +318,7 @@ impl Open for Liar {
 }
 
 weir::export!(
+    sum_fails_on_seven,
     spin_forever,
     eat_memory,
     trap_on_seven,
