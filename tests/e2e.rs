@@ -31,3 +31,5 @@ mod sockets;
 mod standalone;
 #[path = "e2e/testing.rs"]
 mod testing;
+#[path = "e2e/vars.rs"]
+mod vars;

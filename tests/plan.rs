@@ -14,7 +14,7 @@ use datafusion_proto::bytes::{
 };
 use weir_host::clock::Micros;
 use weir_host::id::{BatchId, JobName, NodeId};
-use weir_host::job::Job;
+use weir_host::job::{Job, Outside};
 use weir_host::plan::{
     self, Aside, BatchNow, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded, ReceiverError,
     Resources, RowsOut, Settings,
@@ -76,7 +76,7 @@ struct Opened {
 fn open(op: &str) -> Opened {
     let sink = "[[sink]]\nid = \"out\"\ntype = \"console\"\n";
     let text = format!("{SOURCE}\n[[op]]\nid = \"it\"\n{op}\n{sink}");
-    let (job, _) = Job::parse(text.as_bytes(), "job.toml", root(), &[], &[]).unwrap();
+    let (job, _) = Job::parse(text.as_bytes(), "job.toml", root(), &Outside::NOTHING).unwrap();
     let wall = Wall::new(Compiler::Here).unwrap();
     let loaded = Loaded::load(&job, &wall, None, &|_| {}).unwrap();
     let source = Arc::from(source::open(&job.sources[0], &job.folder).unwrap());

@@ -29,4 +29,6 @@ pub mod id;
 
 pub mod row_error;
 
+pub mod secret;
+
 pub mod types;

@@ -1,6 +1,7 @@
 //! The rows of a batch that were left out: counted by entry, and dead letters on their way to their
 //! own sink, which is visible with the batch or not at all.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,7 @@ use arrow::error::ArrowError;
 
 use super::event::RefusedReport;
 use crate::row_error::{Letters, LettersError, Refused};
+use crate::secret::hidden;
 use crate::sink::{BatchMark, PartWriter, Prepared, Sink, SinkError, Staging};
 
 /// So many letters are kept back, so that they are written many at a time.
@@ -153,9 +155,24 @@ impl State {
             at: refused.at.clone(),
             skipped: 0,
             dead_letters: 0,
-            first: refused.message.clone(),
+            first: hidden(&refused.message).into_owned(),
         })
     }
+}
+
+/// A refusal without secrets: a function may say what its config was.
+fn shown(mut refused: Refused) -> Refused {
+    let hide = |text: &mut String| {
+        if let Cow::Owned(shown) = hidden(text) {
+            *text = shown;
+        }
+    };
+    hide(&mut refused.message);
+    hide(&mut refused.stderr);
+    refused.row.as_mut().map(hide);
+    refused.origin.as_mut().map(hide);
+    refused.backtrace.iter_mut().for_each(hide);
+    refused
 }
 
 impl Letters for BatchLetters {
@@ -164,6 +181,7 @@ impl Letters for BatchLetters {
     }
 
     fn put(&self, refused: Refused) -> Result<(), LettersError> {
+        let refused = shown(refused);
         let mut state = self.state();
         state.count(&refused).dead_letters += 1;
         state.waiting.push(refused);

@@ -1,6 +1,7 @@
 //! Opens what a job needs: its file, its plugins, its sources.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,11 +10,14 @@ use arrow::datatypes::SchemaRef;
 use super::failure::Failure;
 use super::{Format, JobArgs, exit, output, report};
 use crate::id::NodeId;
-use crate::job::{Job, JobError};
+use crate::job::{Job, JobError, Outside};
 use crate::plan::{self, JobPlan, Loaded, Settings};
 use crate::plugin::build::cache_folder;
 use crate::plugin::{Cache, Compiler, Wall};
 use crate::source::{self, Source};
+
+/// The largest file of a secret, in bytes.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// The engine, and the cache if it can be used.
 pub fn wall() -> Result<(Wall, Option<Cache>), Failure> {
@@ -47,13 +51,32 @@ pub fn job(args: &JobArgs) -> Result<Job, Failure> {
     let folder = args.job.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let environment: Vec<(String, String)> =
         std::env::vars().filter(|(name, _)| name.starts_with("HOST__")).collect();
-    let (mut job, warnings) = Job::parse(&bytes, &shown, folder, &args.set, &environment)?;
-    job.resolve(&|name| std::env::var(name).ok())?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let outside = Outside {
+        set: &args.set,
+        overrides: &environment,
+        variable: &variable,
+        secret_file: &|path| secret_file(&folder.join(path)),
+    };
+    let (mut job, warnings) = Job::parse(&bytes, &shown, folder.clone(), &outside)?;
+    job.resolve(&variable)?;
     if !warnings.is_empty() && args.format == Format::Text {
         let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };
         output::note(report::warnings(&warnings).trim_end());
     }
     Ok(job)
+}
+
+/// The text of the file of a secret, or why it can't be had.
+fn secret_file(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let read = file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > SECRET_BYTES_MAX {
+        return Err(format!("it has more than {} KiB", SECRET_BYTES_MAX / 1024));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
 /// Lanes of a job: what it says, or the cores of the machine.

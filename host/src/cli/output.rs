@@ -1,17 +1,20 @@
 //! Where text goes: data to standard output, the rest to standard error, one whole line at a time.
+//! Secrets of the job are in neither.
 
 use std::io::{IsTerminal, Write};
+
+use crate::secret::hidden;
 
 /// Writes data: a line on standard output. A reader that has gone is no error of ours.
 pub fn data(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", hidden(line)).and_then(|()| out.flush());
 }
 
 /// Writes for the person: a line on standard error.
 pub fn note(line: &str) {
     let mut out = std::io::stderr().lock();
-    let _ = writeln!(out, "{line}");
+    let _ = writeln!(out, "{}", hidden(line));
 }
 
 /// Whether a person looks at standard error right now.

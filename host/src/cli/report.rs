@@ -9,6 +9,7 @@ use miette::{
 
 use super::output::plain;
 use crate::job::{JobError, JobText, Mark, Problem};
+use crate::secret::hidden;
 
 /// So many problems are shown in full; the rest is counted.
 const SHOWN_MAX: usize = 50;
@@ -112,7 +113,11 @@ fn turns(c: char) -> bool {
 }
 
 fn shown(text: &str) -> String {
-    plain(text).chars().map(|c| if turns(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    // Before lines are broken: a part of a secret would not be known as one.
+    plain(&hidden(text))
+        .chars()
+        .map(|c| if turns(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
 }
 
 /// One problem as miette shows it.
@@ -221,11 +226,12 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::job::Job;
+    use crate::job::{Job, Outside};
 
     fn error(text: &str, set: &[&str]) -> JobError {
         let set: Vec<String> = set.iter().map(|option| (*option).to_owned()).collect();
-        Job::parse(text.as_bytes(), "job.toml", PathBuf::new(), &set, &[]).map(drop).unwrap_err()
+        let outside = Outside { set: &set, ..Outside::NOTHING };
+        Job::parse(text.as_bytes(), "job.toml", PathBuf::new(), &outside).map(drop).unwrap_err()
     }
 
     const PLAIN: &str = "version = 1\nname = \"x\"\n[[source]]\nid = \"a\"\ntype = \"file\"\n\

@@ -135,6 +135,26 @@ pub const CODES: &[Code] = &[
         "WEIR-JOB-020",
         "a variable is not set",
         "The job takes a value from the environment of the host, and there is no variable of that \
-         name. It is looked up when the host starts.",
+         name. It is looked up when the host starts. Or a secret can't be had: its file can't be read, is \
+         not text, or has fewer than four characters.",
+    ),
+    code(
+        "WEIR-JOB-021",
+        "not a value of [vars]",
+        "`${name}` in a text stands for the value `name` of [vars]; write `$${` for `${` itself. \
+         `name`, `id`, `from` and `to` have no values in them, because they are what entries are \
+         known by.",
+    ),
+    code(
+        "WEIR-JOB-022",
+        "a value of [vars] that is none",
+        "A value is text, or `{ env = \"NAME\", default = \"text\" }` for a variable of the host's \
+         environment, or a secret, which is never shown: `{ secret = \"file:PATH\" }` or \
+         `{ secret = \"env:NAME\" }`. Values are not made of other values.",
+    ),
+    code(
+        "WEIR-JOB-023",
+        "a value that nobody uses",
+        "[vars] has a value that stands nowhere. It was not looked up. This is a warning.",
     ),
 ];

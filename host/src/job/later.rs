@@ -3,7 +3,7 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("checkpoint", "every run starts anew until there are checkpoints"),
     ("delivery", "the file sink writes each batch once, the console at least once"),
@@ -14,7 +14,6 @@ const SETTINGS: [(&str, &str); 15] = [
     ("stop", "`grace` under [job] says how long a stop may take"),
     ("timeout", "there is no state over batches yet"),
     ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
-    ("vars", "write the values where they are used, or use `--set`"),
     ("was", "there is no state that a new name would have to find"),
     ("watch", "restart the job to take a new version of a plugin"),
     ("watermark", "there are no event-time windows yet"),

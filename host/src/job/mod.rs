@@ -22,11 +22,13 @@ mod read;
 mod tests;
 mod units;
 mod value;
+mod vars;
 
 pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use aside::{DeadLettersSpec, Expect, TestSpec};
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
+pub use vars::Outside;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -103,7 +103,7 @@ impl Target {
                     }
                 }
             }
-            ["job" | "dead_letters", _, ..] | ["name"] => self.put(table, path, node),
+            ["job" | "dead_letters" | "vars", _, ..] | ["name"] => self.put(table, path, node),
             _ => Err("there is no such setting".to_owned()),
         }
     }

@@ -10,7 +10,7 @@ use super::entries::{self, Entry, KINDS, Kind};
 use super::fields::{Fields, Problems};
 use super::problem::{JobError, Problem, Span};
 use super::value::{self, Table, Value};
-use super::{DeadLettersSpec, Job, JobText, Settings, TestSpec, overrides};
+use super::{DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, overrides, vars};
 use crate::id::JobName;
 
 /// The largest job file, in bytes.
@@ -23,14 +23,12 @@ const GIB: u64 = 1 << 30;
 
 impl Job {
     /// Reads a job from the bytes of its file. Gives the job with its warnings, or everything that
-    /// is wrong. `set` are the values of `--set`, `environment` the variables named `HOST__…`;
-    /// variables with another name are passed over.
+    /// is wrong.
     pub fn parse(
         bytes: &[u8],
         path: &str,
         folder: PathBuf,
-        set: &[String],
-        environment: &[(String, String)],
+        outside: &Outside<'_>,
     ) -> Result<(Self, Vec<Problem>), JobError> {
         let text = decode(bytes).map_err(|(text, problem)| JobError {
             text: Arc::new(JobText { path: path.to_owned(), text, overrides: Vec::new() }),
@@ -39,15 +37,22 @@ impl Job {
         let (mut table, problems) = value::read(&text);
         let readable = problems.is_empty();
         let (overrides, others) = match readable {
-            true => overrides::apply(&mut table, text.len(), (set, environment)),
+            true => overrides::apply(&mut table, text.len(), (outside.set, outside.overrides)),
             false => (Vec::new(), problems),
         };
         let text = Arc::new(JobText { path: path.to_owned(), text, overrides });
         let problems = RefCell::new(others);
+        let unused = match readable {
+            true => vars::apply(&mut table, outside, &problems),
+            false => Vec::new(),
+        };
         let read = if readable { read(&table, &text, folder, &problems) } else { None };
         let mut problems = problems.into_inner();
         match read {
-            Some((job, warnings)) if problems.is_empty() => Ok((job, sorted(warnings))),
+            Some((job, mut warnings)) if problems.is_empty() => {
+                warnings.extend(unused);
+                Ok((job, sorted(warnings)))
+            }
             _ => {
                 problems = sorted(problems);
                 Err(JobError { text, problems })

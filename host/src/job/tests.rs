@@ -75,7 +75,8 @@ fn parse_with(
     let set: Vec<String> = set.iter().map(|option| (*option).to_owned()).collect();
     let environment: Vec<(String, String)> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Job::parse(text, "job.toml", PathBuf::new(), &set, &environment)
+    let outside = Outside { set: &set, overrides: &environment, ..Outside::NOTHING };
+    Job::parse(text, "job.toml", PathBuf::new(), &outside)
 }
 
 /// What is wrong with a text, as codes and messages.
@@ -504,4 +505,75 @@ fn no_text_at_all_makes_it_fall_over() {
     }
     // Mutations that change nothing of importance show that the others reach the rules too.
     assert!(fine > 100, "{fine}");
+}
+
+fn with_vars(text: &str) -> Result<(Job, Vec<Problem>), JobError> {
+    let outside = Outside {
+        variable: &|name| (name == "HOME_OF_INPUT").then(|| "from-env".to_owned()),
+        secret_file: &|path| match path {
+            "key" => Ok("s3cret-of-file\n".to_owned()),
+            _ => Err("there is no such file".to_owned()),
+        },
+        ..Outside::NOTHING
+    };
+    Job::parse(text.as_bytes(), "job.toml", PathBuf::new(), &outside)
+}
+
+fn path_of(job: &Job) -> &str {
+    match &job.sources[0].kind {
+        SourceKind::File(file) => &file.path,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn values_of_vars_stand_in_texts() {
+    let job = |vars: &str, path: &str| {
+        let text = around("").replace("path = \"in\"", &format!("path = \"{path}\""));
+        with_vars(&format!("{text}\n[vars]\n{vars}\n"))
+    };
+    let path = |vars: &str, path: &str| path_of(&job(vars, path).unwrap().0).to_owned();
+    assert_eq!(path("a = \"x\"\nb-2 = \"y\"", "${a}/${b-2}/${a}"), "x/y/x");
+    assert_eq!(path("a = { env = \"HOME_OF_INPUT\", default = \"d\" }", "${a}"), "from-env");
+    assert_eq!(path("a = { env = \"NOT_THERE\", default = \"\" }", "in${a}"), "in");
+    assert_eq!(path("a = { secret = \"file:key\" }", "${a}"), "s3cret-of-file");
+    assert_eq!(path("a = { secret = \"env:HOME_OF_INPUT\" }", "${a}"), "from-env");
+    assert_eq!(path("a = \"1\"", "${a}$${a}"), "1${a}");
+    // What a value looks like does not matter: it is text.
+    assert_eq!(path("a = \"\\\" ${b}\"".replace(" ${b}", "").as_str(), "${a}"), "\"");
+}
+
+#[test]
+fn values_that_are_wrong_or_missing_are_told() {
+    let wrong = |vars: &str, path: &str| {
+        let text = around("").replace("path = \"in\"", &format!("path = \"{path}\""));
+        let error = with_vars(&format!("{text}\n[vars]\n{vars}\n")).map(drop).unwrap_err();
+        let problems = error.problems.iter();
+        problems.map(|problem| format!("{} {}", problem.code, problem.message)).collect::<Vec<_>>()
+    };
+    let missing = ["WEIR-JOB-021 [vars] has no value `b`"];
+    assert_eq!(wrong("a = \"x\"", "${b}"), missing);
+    assert_eq!(
+        wrong("a = { env = \"NOT_THERE\" }", "${a}/${a}"),
+        ["WEIR-JOB-020 the variable `NOT_THERE` is not set"]
+    );
+    assert_eq!(
+        wrong("a = { secret = \"file:other\" }", "${a}"),
+        ["WEIR-JOB-020 the secret in `other` can't be had: there is no such file"]
+    );
+    assert_eq!(wrong("a = 1", "${a}").first().unwrap(), "WEIR-JOB-021 [vars] has no value `a`");
+    for path in ["${", "${}", "${a", "${ a }", "x${a b}"] {
+        assert_eq!(
+            wrong("a = \"x\"", path),
+            ["WEIR-JOB-021 `${` is not followed by a name and `}`"],
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_nobody_uses_is_a_warning_and_is_not_looked_up() {
+    let text = format!("{}\n[vars]\na = {{ env = \"NOT_THERE\" }}\n", around(""));
+    let (_, warnings) = with_vars(&text).unwrap();
+    assert!(warnings.iter().any(|problem| problem.code == "WEIR-JOB-023"), "{warnings:?}");
 }

@@ -95,7 +95,10 @@ pub fn named(name: &str, span: &Span, fields: &Fields<'_>, first: fn(char) -> bo
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !fine {
         let start = if first('0') { "a letter or a digit" } else { "a letter" };
-        let help = format!("{start} first, then letters, digits, `-` or `_`; 64 at most");
+        let help = match name.contains("${") {
+            true => "entries and jobs are known by their names: write it out".to_owned(),
+            false => format!("{start} first, then letters, digits, `-` or `_`; 64 at most"),
+        };
         let message = format!("`{}` can't be a name", brief(name));
         fields.problem(Problem::new("WEIR-JOB-009", message).at(span.clone(), "").help(help));
     }

@@ -87,6 +87,29 @@ pub fn add_traps_on_seven(a: Number, b: Number) -> Number {
     Number { n: a.n + b.n }
 }
 
+/// A word of its config.
+#[derive(serde::Deserialize)]
+pub struct Word {
+    word: String,
+}
+
+/// Says its config in every way it has; rejects even numbers with it.
+#[weir::mapper]
+pub fn tells_its_config(row: Number, config: &Word) -> Result<Seen, RowError> {
+    println!("my config is {}", config.word);
+    eprintln!("it really is {:?}", config.word);
+    if row.n % 2 == 0 {
+        return Err(RowError::reject(format!("{} is not for {}", row.n, config.word)));
+    }
+    Ok(Seen { seen: config.word.clone() })
+}
+
+/// Panics with its config.
+#[weir::mapper]
+pub fn traps_with_its_config(row: Number, config: &Word) -> Seen {
+    panic!("{} and {}", row.n, config.word)
+}
+
 /// A sum that is a result.
 #[derive(Row)]
 pub struct Total {
@@ -318,6 +341,8 @@ impl Open for Liar {
 }
 
 weir::export!(
+    tells_its_config,
+    traps_with_its_config,
     sum_fails_on_seven,
     spin_forever,
     eat_memory,
