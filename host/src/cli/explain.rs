@@ -132,7 +132,11 @@ const TEXTS: &[(&str, &str)] = &[
         "A dead letter could not be written to the folder under `[dead_letters]`. The batch fails \
          rather than lose it.",
     ),
-    ("WEIR-PLUGIN-031", "The tables of an instance want more elements than `limits.elements`."),
+    (
+        "WEIR-PLUGIN-031",
+        "An instance wants more than it may have: elements of tables, or more memories, tables, \
+         core instances or handles. Each has a setting of that name under `limits`.",
+    ),
     ("WEIR-PLAN-001", "A plugin that an entry names was not loaded."),
     (
         "WEIR-PLAN-002",

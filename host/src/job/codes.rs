@@ -135,8 +135,8 @@ pub const CODES: &[Code] = &[
         "WEIR-JOB-020",
         "a variable is not set",
         "The job takes a value from the environment of the host, and there is no variable of that \
-         name. It is looked up when the host starts. Or a secret can't be had: its file can't be read, is \
-         not text, or has fewer than four characters.",
+         name. It is looked up when the host starts. Or a secret can't be had: its file can't be \
+         read, is not text, or has fewer than four characters.",
     ),
     code(
         "WEIR-JOB-021",

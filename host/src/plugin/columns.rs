@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::types;
 use arrow::array::{
     Array, ArrayData, ArrayRef, BooleanArray, Decimal128Array, RecordBatch, RecordBatchOptions,
     UInt32Array, make_array,
@@ -217,7 +218,10 @@ fn column(field: &Field, count: u32, raw: Raw, ignored: &[u32]) -> Result<ArrayR
     let mut buffers = raw.buffers.into_iter();
     let data = build(field.data_type(), raw.length as usize, &mut buffers)?;
     if buffers.next().is_some() {
-        return Err(format!("it has more buffers than a {} has", field.data_type()));
+        return Err(format!(
+            "it has more buffers than its type {} has",
+            types::describe(field.data_type())
+        ));
     }
     if data.null_count() != said {
         return Err(format!("it says {said} nulls and has {}", data.null_count()));

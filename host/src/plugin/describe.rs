@@ -104,6 +104,20 @@ const COLUMNS_MAX: usize = 10_000;
 /// Ports of one function.
 const PORTS_MAX: usize = 64;
 
+/// Bytes of the text that explains a function, and of the name of a column or a port.
+const DOC_BYTES_MAX: usize = 64 * 1024;
+const NAME_BYTES_MAX: usize = 1024;
+/// Bytes of all other texts of a function.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// So much of a text stands in a message.
+const SHOWN_BYTES_MAX: usize = 80;
+
+/// The beginning of a text, for a message.
+fn brief(text: &str) -> String {
+    let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
+    if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+}
+
 /// Checks what `describe` gave.
 pub(super) fn functions(described: Vec<wire::Function>) -> Result<Vec<Function>, String> {
     if described.is_empty() {
@@ -118,11 +132,35 @@ pub(super) fn functions(described: Vec<wire::Function>) -> Result<Vec<Function>,
         .map(|function| {
             let name = function.name.clone();
             if !names.insert(name.clone()) {
-                return Err(format!("it has two functions `{name}`"));
+                return Err(format!("it has two functions `{}`", brief(&name)));
             }
-            one(function).map_err(|reason| format!("function `{name}`: {reason}"))
+            one(function).map_err(|reason| format!("function `{}`: {reason}", brief(&name)))
         })
         .collect()
+}
+
+fn kind_of(kind: wire::Kind) -> Kind {
+    match kind {
+        wire::Kind::Mapper => Kind::Mapper,
+        wire::Kind::Predicate => Kind::Predicate,
+        wire::Kind::FlatMapper => Kind::FlatMapper,
+        wire::Kind::Aggregator => Kind::Aggregator,
+        wire::Kind::Transformer => Kind::Transformer,
+    }
+}
+
+fn check_texts(function: &wire::Function) -> Result<(), String> {
+    let other = [&function.config_schema, &function.needs_host];
+    let other = other.into_iter().chain(&function.capabilities).chain(&function.where_);
+    if function.doc.len() > DOC_BYTES_MAX || other.map(String::len).sum::<usize>() > TEXT_BYTES_MAX
+    {
+        return Err(format!(
+            "its `doc` has more than {} KiB, or its other texts more than {} KiB",
+            DOC_BYTES_MAX / 1024,
+            TEXT_BYTES_MAX / 1024
+        ));
+    }
+    Ok(())
 }
 
 fn one(function: wire::Function) -> Result<Function, String> {
@@ -130,13 +168,8 @@ fn one(function: wire::Function) -> Result<Function, String> {
     if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(word) {
         return Err("a name has 1 to 64 letters, digits, `-` or `_`".to_owned());
     }
-    let kind = match function.kind {
-        wire::Kind::Mapper => Kind::Mapper,
-        wire::Kind::Predicate => Kind::Predicate,
-        wire::Kind::FlatMapper => Kind::FlatMapper,
-        wire::Kind::Aggregator => Kind::Aggregator,
-        wire::Kind::Transformer => Kind::Transformer,
-    };
+    check_texts(&function)?;
+    let kind = kind_of(function.kind);
     let state = schema(function.state)?;
     if (kind == Kind::Aggregator) == state.fields().is_empty() {
         return Err("an aggregator has state columns, and nothing else has".to_owned());
@@ -178,7 +211,7 @@ pub(super) fn check_ports(kind: Kind, ports: &[Port]) -> Result<(), String> {
     }
     let mut names = HashSet::new();
     match ports.iter().find(|port| !names.insert(port.name.as_str())) {
-        Some(port) => Err(format!("it has two ports `{}`", port.name)),
+        Some(port) => Err(format!("it has two ports `{}`", brief(&port.name))),
         None => Ok(()),
     }
 }
@@ -188,6 +221,9 @@ pub(super) fn ports(ports: Vec<wire::Port>) -> Result<Vec<Port>, String> {
     ports
         .into_iter()
         .map(|port| {
+            if port.name.len() > NAME_BYTES_MAX {
+                return Err(format!("the port name `{}` is too long", brief(&port.name)));
+            }
             let schema = port.fields.map(schema).transpose();
             let schema = schema.map_err(|reason| format!("port `{}`: {reason}", port.name))?;
             Ok(Port { name: port.name, schema })
@@ -204,10 +240,20 @@ pub(super) fn schema(fields: Vec<FieldResult>) -> Result<SchemaRef, String> {
     let mut columns = Vec::with_capacity(fields.len());
     for field in fields {
         if field.name.is_empty() || !names.insert(field.name.clone()) {
-            return Err(format!("the column name `{}` is empty or stands twice", field.name));
+            let name = brief(&field.name);
+            return Err(format!("the column name `{name}` is empty or stands twice"));
         }
-        let data_type = types::parse(&field.data_type)
-            .map_err(|error| format!("column `{}`: {error}", field.name))?;
+        if field.name.len() > NAME_BYTES_MAX {
+            return Err(format!("the column name `{}` is too long", brief(&field.name)));
+        }
+        let data_type = match types::parse(&field.data_type) {
+            Ok(data_type) => data_type,
+            Err(_) if field.data_type.len() > SHOWN_BYTES_MAX => {
+                let shown = brief(&field.data_type);
+                return Err(format!("column `{}`: `{shown}` is not a type", field.name));
+            }
+            Err(error) => return Err(format!("column `{}`: {error}", field.name)),
+        };
         columns.push(Field::new(field.name, data_type, field.nullable));
     }
     Ok(Arc::new(Schema::new(columns)))

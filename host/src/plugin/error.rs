@@ -68,6 +68,14 @@ pub enum CallFailure {
         /// The limit.
         limit: u64,
     },
+    /// The instance wanted more of something than it may have.
+    #[error("the function wanted more {what} than its limit of {limit}")]
+    Many {
+        /// What, as the limit is called.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
     /// The call recursed too deeply.
     #[error("the function used up its stack of {0} bytes")]
     Stack(usize),
@@ -255,7 +263,7 @@ impl CallFailure {
             Self::Row(_) => "WEIR-PLUGIN-027",
             Self::TooMany { .. } => "WEIR-PLUGIN-029",
             Self::Letters(_) => "WEIR-PLUGIN-030",
-            Self::Elements { .. } => "WEIR-PLUGIN-031",
+            Self::Elements { .. } | Self::Many { .. } => "WEIR-PLUGIN-031",
             Self::Interrupted => "WEIR-PLUGIN-028",
         }
     }
@@ -282,6 +290,10 @@ impl CallFailure {
             ),
             Self::Elements { limit, .. } => format!(
                 "if the function needs more, set `limits = {{ elements = {} }}` on the op",
+                limit * 4
+            ),
+            Self::Many { what, limit } => format!(
+                "if the function needs more, set `limits = {{ {what} = {} }}` on the op",
                 limit * 4
             ),
             Self::Result(limit) => format!(

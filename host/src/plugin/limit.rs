@@ -101,6 +101,9 @@ impl ResourceLimiter for Meter {
     }
 }
 
+/// What is written around each line, about: a short one costs more than its text.
+const LINE_BYTES: u64 = 64;
+
 /// How much an instance may still log: as much as a second allows, and no more is saved up.
 #[derive(Debug)]
 pub struct LogGate {
@@ -118,7 +121,7 @@ impl LogGate {
 
     /// Whether a line may pass. Those that may not are counted.
     pub fn admit(&mut self, bytes: usize) -> bool {
-        let bytes = bytes as u64;
+        let bytes = bytes as u64 + LINE_BYTES;
         if bytes > self.left && self.since.elapsed() >= Duration::from_secs(1) {
             (self.left, self.since) = (self.rate, Stopwatch::start());
         }
@@ -262,7 +265,7 @@ mod tests {
 
     #[test]
     fn no_more_is_logged_than_the_rate_allows() {
-        let mut gate = LogGate::new(10);
+        let mut gate = LogGate::new(10 + 2 * LINE_BYTES);
         assert!(gate.admit(6) && gate.admit(4) && !gate.admit(1) && !gate.admit(20));
         assert_eq!((gate.take_dropped(), gate.take_dropped()), (2, 0));
     }

@@ -52,6 +52,9 @@ pub(super) fn failure(store: &Store<GuestState>, error: &wasmtime::Error) -> Cal
         None => {}
     }
     let root = format!("{:#}", error.root_cause());
+    if let Some(failure) = too_many(&root, limits) {
+        return failure;
+    }
     if root.contains("hostcall") || root.contains("fuel allocated for hostcalls") {
         return CallFailure::Result(store.hostcall_fuel() as u64);
     }
@@ -66,12 +69,29 @@ pub(super) fn failure(store: &Store<GuestState>, error: &wasmtime::Error) -> Cal
     CallFailure::Trap { reason, stderr, backtrace }
 }
 
+/// A limit on how many things there may be, which the engine itself keeps.
+fn too_many(root: &str, limits: &Limits) -> Option<CallFailure> {
+    let counts = [
+        ("store handle limit exceeded", "handles", limits.handles),
+        ("memory count too high", "memories", limits.memories),
+        ("table count too high", "tables", limits.tables),
+        ("instance count too high", "instances", limits.instances),
+    ];
+    let (_, what, limit) = counts.into_iter().find(|(text, ..)| root.contains(text))?;
+    Some(CallFailure::Many { what, limit })
+}
+
+/// So much of the message of a panic is shown; the rest is in its standard error.
+const PANIC_BYTES_MAX: usize = 4 * 1024;
+
 /// What a panic of Rust wrote to standard error: place and message, in one line.
 fn panic_message(stderr: &str) -> Option<String> {
     let mut lines = stderr.lines().skip_while(|line| !line.contains("panicked at "));
     let (_, place) = lines.next()?.split_once("panicked at ")?;
     let message = lines.take_while(|line| !line.starts_with("note: ")).collect::<Vec<_>>();
-    Some(format!("panicked at {place} {}", message.join(" ")).trim_end().to_owned())
+    let mut text = format!("panicked at {place} {}", message.join(" "));
+    text.truncate(text.floor_char_boundary(PANIC_BYTES_MAX));
+    Some(text.trim_end().to_owned())
 }
 
 /// Frames shown of a backtrace.

@@ -87,6 +87,69 @@ pub fn add_traps_on_seven(a: Number, b: Number) -> Number {
     Number { n: a.n + b.n }
 }
 
+/// Leaves the process at 7.
+#[weir::mapper]
+pub fn exits(row: Number) -> Number {
+    if row.n == 7 {
+        std::process::exit(0);
+    }
+    row
+}
+
+/// Panics at 7 with a message of a mebibyte.
+#[weir::mapper]
+pub fn panics_at_length(row: Number) -> Number {
+    assert!(row.n != 7, "{}", "x".repeat(1 << 20));
+    row
+}
+
+/// Prints without end at 7.
+#[weir::mapper]
+pub fn prints_without_end(row: Number) -> Number {
+    while std::hint::black_box(row.n) == 7 {
+        println!("once more, {}", row.n);
+        eprintln!("{}", "and once more ".repeat(1_000));
+    }
+    row
+}
+
+/// Takes memory in small pieces at 7.
+#[weir::mapper]
+pub fn allocates_crumbs(row: Number) -> Number {
+    let mut crumbs = Vec::new();
+    while std::hint::black_box(row.n) == 7 {
+        crumbs.push(std::hint::black_box(Box::new([7_u8; 24])));
+    }
+    row
+}
+
+/// Waits for a year, reads what it may be told, starts a thread and asks for a name: nothing of
+/// that takes time or works.
+#[weir::mapper]
+pub fn waits_and_asks(row: Number) -> Number {
+    use std::io::Read;
+    std::thread::sleep(std::time::Duration::from_secs(365 * 24 * 3600));
+    let mut told = String::new();
+    assert_eq!(std::io::stdin().read_to_string(&mut told).unwrap_or(0), 0, "it was told {told}");
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "it has a thread");
+    let name = std::net::ToSocketAddrs::to_socket_addrs("localhost:80");
+    assert!(name.is_err(), "it knows a name");
+    assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_err(), "it has a socket");
+    row
+}
+
+/// A number with a point.
+#[derive(Row)]
+pub struct Real {
+    x: f64,
+}
+
+/// Not a number, in unusual bits.
+#[weir::mapper]
+pub fn odd_nan(row: Number) -> Real {
+    Real { x: f64::from_bits(0xfff4_dead_beef_0000 | row.n as u64) }
+}
+
 /// A word of its config.
 #[derive(serde::Deserialize)]
 pub struct Word {
@@ -341,6 +404,12 @@ impl Open for Liar {
 }
 
 weir::export!(
+    exits,
+    panics_at_length,
+    prints_without_end,
+    allocates_crumbs,
+    waits_and_asks,
+    odd_nan,
     tells_its_config,
     traps_with_its_config,
     sum_fails_on_seven,
