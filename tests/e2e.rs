@@ -21,6 +21,8 @@ mod hostile;
 mod hostile_set;
 #[path = "e2e/kinds.rs"]
 mod kinds;
+#[path = "e2e/layout.rs"]
+mod layout;
 #[path = "e2e/on_error.rs"]
 mod on_error;
 #[path = "e2e/rights.rs"]

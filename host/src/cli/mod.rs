@@ -11,6 +11,7 @@ mod confine;
 mod doctor;
 mod explain;
 mod failure;
+mod fmt;
 mod inspect;
 mod open;
 mod output;
@@ -48,6 +49,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Show the functions of a component: what they read and give, and what they may do.
     Inspect(inspect::InspectArgs),
+    /// Lay out job files evenly: values, comments and order stay.
+    Fmt(fmt::FmtArgs),
     /// Explain an error code.
     Explain(explain::ExplainArgs),
     /// Look at what of this machine Weir can use.
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(&args),
         Command::Build(args) => build::build(&args),
         Command::Inspect(args) => inspect::inspect(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => completions::completions(&args),

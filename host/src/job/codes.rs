@@ -157,4 +157,10 @@ pub const CODES: &[Code] = &[
         "a value that nobody uses",
         "[vars] has a value that stands nowhere. It was not looked up. This is a warning.",
     ),
+    code(
+        "WEIR-JOB-024",
+        "a file that can't be laid out",
+        "`host fmt` compares what a file says before and after, and writes nothing when that \
+         differs. This is a fault of Weir: please report it with the file.",
+    ),
 ];

@@ -14,6 +14,7 @@ pub mod codes;
 mod entries;
 mod fields;
 mod later;
+mod layout;
 mod limits;
 mod overrides;
 mod problem;
@@ -26,6 +27,7 @@ mod vars;
 
 pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use aside::{DeadLettersSpec, Expect, TestSpec};
+pub use layout::formatted;
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
 pub use vars::Outside;
