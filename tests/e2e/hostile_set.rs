@@ -162,7 +162,8 @@ fn goes_on(job: &Job, code: &str) {
     let took = |batch: usize| batches[batch]["processing_ms"].as_f64().unwrap();
     let normal = (1..3).map(took).fold(0.0, f64::max);
     let next = took(4);
-    assert!(next <= normal * 2.0 + 50.0, "{next} ms after {normal} ms");
+    // Other tests run beside it: what is too much is a time limit that is waited for.
+    assert!(next <= normal * 2.0 + 250.0, "{next} ms after {normal} ms");
     let most = *HONEST_KIB + (LIMIT_MIB + MORE_MIB) * 1024;
     assert!(kib <= most, "{kib} KiB, allowed are {most}");
 }

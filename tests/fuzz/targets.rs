@@ -110,7 +110,7 @@ fn column(data: &[u8]) -> (u32, bool, Result<RecordBatch, String>) {
     let schema = Arc::new(Schema::new(vec![Arc::clone(&ALL.fields()[place])]));
     let raw = Raw { length, null_count, buffers };
     let nullable = schema.field(0).is_nullable();
-    (count, nullable, assemble(&schema, count, vec![raw], &[]))
+    (count, nullable, assemble(&schema, count, vec![raw], &[], &mut 4_096))
 }
 
 /// Seeds are right as they are: what is nearly right is made from them.

@@ -26,8 +26,12 @@ impl Failed {
         }
     }
 
-    /// Out of time while looking is told with the limit that was set, not with the shorter one.
-    pub fn told_by(mut self, first: &Self) -> Self {
+    /// Out of time while looking is told with the limit that was set, not with the shorter one. If
+    /// the batch fails in any case (`ends`), it is told as it failed first.
+    pub fn told_by(mut self, first: &Self, ends: bool) -> Self {
+        if ends && matches!(self.failure, CallFailure::Time(_)) {
+            self.failure = first.failure.clone();
+        }
         if let (CallFailure::Time(time), CallFailure::Time(set)) =
             (&mut self.failure, &first.failure)
         {

@@ -277,7 +277,7 @@ impl Groups {
             check_budget(&self.guest, cost, (&first, &failed))?;
             if length == 1 {
                 let row = numbers.get(start).copied().unwrap_or(start as u32);
-                let failed = failed.told_by(&first);
+                let failed = failed.told_by(&first, false);
                 match part.states {
                     true => self.lose(part.groups[0], (id, row), failed),
                     false => left_out(&mut self.guest, (id, row), &part.rows, failed)?,
@@ -380,7 +380,8 @@ impl Groups {
         if self.guest.is_open() && self.guest.memory_max() >= self.site.limits().memory / 3 {
             return usize::MAX / 8;
         }
-        let guest = usize::try_from(self.live_bytes).unwrap_or(usize::MAX / 8);
+        // A function may say anything here; sums of it must not run over.
+        let guest = usize::try_from(self.live_bytes).unwrap_or(usize::MAX).min(usize::MAX / 8);
         guest.max(self.total * GROUP_BYTES) + size_of::<Self>()
     }
 }

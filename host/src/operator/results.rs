@@ -100,7 +100,7 @@ impl Groups {
             let first = &*first.get_or_insert_with(|| failed.clone());
             check_budget(&self.guest, (u64::from(length == 1), took.elapsed()), (first, &failed))?;
             if length == 1 {
-                self.without_result(start, &id, failed.told_by(first));
+                self.without_result(start, &id, failed.told_by(first, false));
             } else {
                 pending.push((start + length / 2, length - length / 2));
                 pending.push((start, length / 2));

@@ -158,6 +158,7 @@ impl<T> Tolerant<'_, T> {
     ) -> Result<Vec<Taken<T>>> {
         let mut taken = Vec::new();
         let (mut pending, mut known) = (vec![(0, rows.num_rows())], Some(first.clone()));
+        let ends = self.guest.site().on_error() == OnError::Fail;
         while let Some((start, length)) = pending.pop() {
             let part = rows.slice(start, length);
             let (took, fresh) = (Stopwatch::start(), !self.guest.is_open());
@@ -179,14 +180,11 @@ impl<T> Tolerant<'_, T> {
             check_budget(self.guest, cost, (&first, &failed))?;
             if alone {
                 let row = (&chunk.id, chunk.number(start));
-                culprit(self.guest, row, &part, failed.told_by(&first))?;
+                culprit(self.guest, row, &part, failed.told_by(&first, ends))?;
             }
             pending.extend(narrowed((start, length), fresh));
         }
-        if self.guest.site().on_error() == OnError::Fail {
-            return Err(first.carried());
-        }
-        Ok(taken)
+        if ends { Err(first.carried()) } else { Ok(taken) }
     }
 
     fn refuse_rejected(&mut self, rows: &RecordBatch, errors: &[RowError]) -> Result<()> {

@@ -158,13 +158,15 @@ fn push_offsets<'a>(data: &'a ArrayData, out: &mut Vec<Cow<'a, [u8]>>) -> (usize
     (first as usize, last as usize)
 }
 
-/// Makes rows of what came back, for a schema that was agreed. The error says which column lies
-/// and how.
+/// Makes rows of what came back, for a schema that was agreed; `spread` is how many bytes columns
+/// of one value may still take up when that is written out. The error says which column lies and
+/// how.
 pub fn assemble(
     schema: &SchemaRef,
     count: u32,
     columns: Vec<Raw>,
     ignored: &[u32],
+    spread: &mut u64,
 ) -> Result<RecordBatch, String> {
     if columns.len() != schema.fields().len() {
         return Err(format!(
@@ -175,7 +177,7 @@ pub fn assemble(
     }
     let mut arrays = Vec::with_capacity(columns.len());
     for (field, raw) in schema.fields().iter().zip(columns) {
-        let array = column(field, count, raw, ignored)
+        let array = column(field, (count, ignored), raw, spread)
             .map_err(|reason| format!("column `{}`: {reason}", field.name()))?;
         arrays.push(array);
     }
@@ -209,7 +211,12 @@ pub fn kept_rows(count: u32, ignored: &[u32]) -> UInt32Array {
         .collect()
 }
 
-fn column(field: &Field, count: u32, raw: Raw, ignored: &[u32]) -> Result<ArrayRef, String> {
+fn column(
+    field: &Field,
+    (count, ignored): (u32, &[u32]),
+    raw: Raw,
+    spread: &mut u64,
+) -> Result<ArrayRef, String> {
     let constant = raw.length == 1 && count != 1;
     if raw.length != count && !constant {
         return Err(format!("it has {} values for {count} rows", raw.length));
@@ -235,11 +242,21 @@ fn column(field: &Field, count: u32, raw: Raw, ignored: &[u32]) -> Result<ArrayR
             return Err(format!("row {row} is null, but the column is not nullable"));
         }
     }
-    if constant {
-        let zeros = UInt32Array::from(vec![0; count as usize]);
-        return take(&array, &zeros, None).map_err(|error| error.to_string());
-    }
-    Ok(array)
+    if constant { written_out(&array, count, spread) } else { Ok(array) }
+}
+
+/// The one value of a column, as often as there are rows.
+fn written_out(array: &ArrayRef, count: u32, spread: &mut u64) -> Result<ArrayRef, String> {
+    let value = array.to_data().get_slice_memory_size().map_err(|error| error.to_string())?;
+    let bytes = (value as u64).saturating_mul(u64::from(count));
+    let Some(left) = spread.checked_sub(bytes) else {
+        return Err(format!(
+            "its one value takes up {bytes} bytes in {count} rows, more than `limits.result` allows"
+        ));
+    };
+    *spread = left;
+    let zeros = UInt32Array::from(vec![0; count as usize]);
+    take(array, &zeros, None).map_err(|error| error.to_string())
 }
 
 fn next_buffer(buffers: &mut impl Iterator<Item = Vec<u8>>) -> Result<Vec<u8>, String> {

@@ -79,6 +79,8 @@ pub struct Instance {
     limits: Limits,
     parents: bool,
     broken: bool,
+    /// Bytes that columns of one value may still take up, of what this call gives.
+    spread: u64,
 }
 
 impl std::fmt::Debug for Instance {
@@ -92,7 +94,7 @@ impl Instance {
     pub fn open(opening: &Opening<'_>, lane: Lane) -> Result<(Self, Layout), PluginError> {
         let plugin = Arc::clone(opening.plugin);
         let mut store = sandbox(&plugin, lane, opening.limits, opening.rights)?;
-        let place = |lane: &Lane| place(&plugin, opening.function, lane);
+        let place = |lane: &Lane| plugin.place(opening.function, lane);
         let opened = enter(&mut store, &plugin, opening);
         let (guest, calls, opened) = match opened {
             Ok(opened) => opened,
@@ -116,6 +118,7 @@ impl Instance {
             limits: opening.limits.clone(),
             parents: opening.parents,
             broken: false,
+            spread: 0,
         };
         let layout = layout.map_err(|error| instance.trapped(&error))?;
         let ports = describe::ports(layout.ports).map_err(|why| instance.lied(why))?;
@@ -335,6 +338,7 @@ impl Instance {
             return Err(self.lied("it was called again after a failure".to_owned()));
         }
         self.store.data_mut().deadline.restart();
+        self.spread = self.limits.result;
         self.store.data().console.clear();
         match call(&mut self.store) {
             Ok(Ok(value)) => Ok(value),
@@ -421,7 +425,8 @@ impl Instance {
         errors: &[RowError],
     ) -> Result<RecordBatch, PluginError> {
         let raw = rows.columns.into_iter().map(raw).collect();
-        columns::assemble(schema, rows.count, raw, &rows_of(errors)).map_err(|why| self.lied(why))
+        let rows = columns::assemble(schema, rows.count, raw, &rows_of(errors), &mut self.spread);
+        rows.map_err(|why| self.lied(why))
     }
 
     fn row_errors(
@@ -456,7 +461,7 @@ impl Instance {
 
     /// Where a call of it stands.
     pub fn place(&self) -> Box<CallPlace> {
-        place(&self.plugin, self.function, &self.store.data().lane)
+        self.plugin.place(self.function, &self.store.data().lane)
     }
 }
 
@@ -469,18 +474,6 @@ fn rows_of(errors: &[RowError]) -> Vec<u32> {
 
 fn raw(column: ColumnResult) -> Raw {
     Raw { length: column.length, null_count: column.null_count, buffers: column.buffers }
-}
-
-fn place(plugin: &Plugin, function: usize, lane: &Lane) -> Box<CallPlace> {
-    Box::new(CallPlace {
-        op: lane.op.clone(),
-        function: plugin.functions()[function].name.clone(),
-        plugin: plugin.name().to_owned(),
-        digest: plugin.digest().to_string(),
-        batch: lane.now.batch,
-        partition: lane.partition,
-        row: None,
-    })
 }
 
 /// What a call across the wall gives: the engine's failure, or the guest's own answer.

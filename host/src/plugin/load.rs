@@ -109,6 +109,19 @@ impl Plugin {
             .map_err(|reason| PluginError::Describe { plugin: self.name.clone(), reason })
     }
 
+    /// Where a call of a function of it stands.
+    pub(super) fn place(&self, function: usize, lane: &Lane) -> Box<CallPlace> {
+        Box::new(CallPlace {
+            op: lane.op.clone(),
+            function: self.functions[function].name.clone(),
+            plugin: self.name.clone(),
+            digest: self.digest.to_string(),
+            batch: lane.now.batch,
+            partition: lane.partition,
+            row: None,
+        })
+    }
+
     /// The name that the job uses.
     pub fn name(&self) -> &str {
         &self.name

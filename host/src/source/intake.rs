@@ -56,6 +56,8 @@ pub(super) struct Intake {
     /// Bytes of the chunk so far; the bytes themselves if they may be needed again.
     fed: usize,
     kept: Vec<u8>,
+    /// Where in them a file ended whose last line has no end: it is none with the line behind it.
+    breaks: Vec<usize>,
     /// A line of this chunk was refused: the others are looked at one by one.
     careful: bool,
     /// Where the rows of this chunk, and of the last one, begin.
@@ -77,6 +79,7 @@ impl Intake {
             mode,
             fed: 0,
             kept: Vec::new(),
+            breaks: Vec::new(),
             careful: false,
             begun: Vec::new(),
             given: Vec::new(),
@@ -155,11 +158,13 @@ impl Intake {
     fn restore(&mut self) -> Result<(), FormatError> {
         self.decoder = self.decoder.fork()?;
         let mut at = 0;
-        while at < self.kept.len() {
-            match self.decoder.feed_some(&self.kept[at..], true) {
-                Ok(taken) if taken > 0 => at += taken,
-                Ok(_) => return Err(changed("a chunk is full before it was".into())),
-                Err(bad) => return Err(changed(bad.to_string())),
+        for end in self.breaks.iter().copied().chain([self.kept.len()]) {
+            while at < end {
+                match self.decoder.feed_some(&self.kept[at..end], true) {
+                    Ok(taken) if taken > 0 => at += taken,
+                    Ok(_) => return Err(changed("a chunk is full before it was".into())),
+                    Err(bad) => return Err(changed(bad.to_string())),
+                }
             }
         }
         self.decoder.starts();
@@ -175,6 +180,9 @@ impl Intake {
         }
         if self.mode.tolerant {
             self.kept.extend_from_slice(lines);
+            if !lines.ends_with(b"\n") {
+                self.breaks.push(self.kept.len());
+            }
         }
         self.fed += lines.len();
     }
@@ -193,6 +201,7 @@ impl Intake {
     pub(super) fn take_rows(&mut self) -> Result<Option<RecordBatch>, FormatError> {
         self.fed = 0;
         self.kept.clear();
+        self.breaks.clear();
         self.careful = false;
         self.given = std::mem::take(&mut self.begun);
         self.decoder.take_rows()

@@ -21,7 +21,7 @@ fn back(array: &ArrayRef, nullable: bool) -> Result<ArrayRef, String> {
     };
     let field = Field::new("c", array.data_type().clone(), nullable);
     let schema = Arc::new(Schema::new(vec![field]));
-    let rows = assemble(&schema, array.len() as u32, vec![raw], &[])?;
+    let rows = assemble(&schema, array.len() as u32, vec![raw], &[], &mut (1 << 20))?;
     Ok(Arc::clone(rows.column(0)))
 }
 
@@ -79,7 +79,7 @@ fn every_type_comes_back_whole_sliced_and_empty() {
 fn lie(length: u32, null_count: u32, buffers: Vec<Vec<u8>>) -> String {
     let schema = Arc::new(Schema::new(vec![Field::new("w", DataType::Utf8, false)]));
     let raw = Raw { length, null_count, buffers };
-    assemble(&schema, 2, vec![raw], &[]).unwrap_err()
+    assemble(&schema, 2, vec![raw], &[], &mut (1 << 20)).unwrap_err()
 }
 
 fn offsets(values: &[i32]) -> Vec<u8> {
@@ -115,15 +115,32 @@ fn a_decimal_with_too_many_digits_is_a_lie() {
     let schema = Arc::new(Schema::new(vec![Field::new("d", DataType::Decimal128(3, 0), false)]));
     let raw =
         Raw { length: 1, null_count: 0, buffers: vec![vec![], 1000_i128.to_le_bytes().to_vec()] };
-    assert!(assemble(&schema, 1, vec![raw], &[]).is_err());
+    assert!(assemble(&schema, 1, vec![raw], &[], &mut (1 << 20)).is_err());
 }
 
 #[test]
 fn a_constant_column_stands_for_every_row() {
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
     let raw = Raw { length: 1, null_count: 0, buffers: vec![vec![], 7_i64.to_le_bytes().to_vec()] };
-    let rows = assemble(&schema, 4, vec![raw], &[]).unwrap();
+    let rows = assemble(&schema, 4, vec![raw], &[], &mut (1 << 20)).unwrap();
     assert_eq!(rows.column(0).as_ref(), &Int64Array::from(vec![7; 4]) as &dyn Array);
+}
+
+#[test]
+fn a_constant_column_is_written_out_within_bounds_only() {
+    let schema = Arc::new(Schema::new(vec![Field::new("w", DataType::Utf8, false)]));
+    let raw = || {
+        let text = vec![b'x'; 1 << 16];
+        Raw { length: 1, null_count: 0, buffers: vec![vec![], offsets(&[0, 1 << 16]), text] }
+    };
+    let mut spread = 1 << 20;
+    let rows = assemble(&schema, 8, vec![raw()], &[], &mut spread).unwrap();
+    assert_eq!(rows.num_rows(), 8);
+    assert!(spread < 1 << 19, "{spread}");
+    for count in [9, u32::MAX] {
+        let error = assemble(&schema, count, vec![raw()], &[], &mut spread).unwrap_err();
+        assert!(error.contains("`limits.result`"), "{error}");
+    }
 }
 
 #[test]
@@ -131,7 +148,7 @@ fn rejected_rows_are_taken_out() {
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
     let values: Vec<u8> = [1_i64, 0, 3].iter().flat_map(|value| value.to_le_bytes()).collect();
     let raw = Raw { length: 3, null_count: 1, buffers: vec![vec![0b101], values] };
-    let rows = assemble(&schema, 3, vec![raw], &[1]).unwrap();
+    let rows = assemble(&schema, 3, vec![raw], &[1], &mut (1 << 20)).unwrap();
     assert_eq!(rows.num_rows(), 2);
 }
 
@@ -161,7 +178,7 @@ proptest! {
         let data_type = samples()[which].data_type().clone();
         let schema = Arc::new(Schema::new(vec![Field::new("c", data_type, true)]));
         let raw = Raw { length, null_count: nulls, buffers };
-        if let Ok(rows) = assemble(&schema, count, vec![raw], &[]) {
+        if let Ok(rows) = assemble(&schema, count, vec![raw], &[], &mut (1 << 20)) {
             rows.column(0).to_data().validate_full().unwrap();
         }
     }

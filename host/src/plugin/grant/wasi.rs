@@ -22,6 +22,9 @@ use crate::plugin::limit::LogGate;
 /// A line of output that has no end is kept up to so many bytes, and so much is taken at a time.
 const PENDING_BYTES_MAX: usize = 64 * 1024;
 
+/// Random bytes that one call gives: the host makes them before they have a place in the guest.
+const RANDOM_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// The clocks of one instance. The wall clock stands at the batch's time; the monotonic clock
 /// moves by a nanosecond a read, and to the deadline of a timer that is waited for.
 #[derive(Clone, Debug)]
@@ -284,6 +287,7 @@ pub(super) fn context(
         .secure_random(SeededRng(Random::new(seed)))
         .insecure_random(SeededRng(Random::new(seed ^ 1)))
         .insecure_random_seed(u128::from(seed))
+        .max_random_size(RANDOM_BYTES_MAX)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);

@@ -538,6 +538,17 @@ fn damaged_and_swollen_files_are_refused_by_name() {
     }
 }
 
+#[test]
+fn a_bad_line_behind_a_file_without_a_last_end_is_passed_over() {
+    let folder = Folder::new();
+    folder.write("in/a", "{\"n\":1}", 0);
+    folder.write("in/b", "{\"n\":2}\nbad\n{\"n\":3}", 1);
+    let source = folder.open_as("in", FormatKind::Json, Some("n: int64"), None).unwrap();
+    let range = source.cut().unwrap();
+    let (rows, refused) = told(&source, &range, 1).unwrap();
+    assert_eq!((rows.len(), refused.len()), (3, 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
