@@ -23,6 +23,8 @@ mod hostile_set;
 mod kinds;
 #[path = "e2e/layout.rs"]
 mod layout;
+#[path = "e2e/new.rs"]
+mod new;
 #[path = "e2e/on_error.rs"]
 mod on_error;
 #[path = "e2e/rights.rs"]

@@ -61,7 +61,7 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
 }
 
 /// The part of a path before the first name that is a pattern.
-fn fixed_part(path: &Path) -> PathBuf {
+pub fn fixed_part(path: &Path) -> PathBuf {
     let pattern = |name: &std::path::Component<'_>| {
         name.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
     };

@@ -52,6 +52,29 @@ const TEXTS: &[(&str, &str)] = &[
     ("WEIR-CLI-002", "The job file can't be read. Check the path and the rights of the file."),
     ("WEIR-CLI-003", "`host explain` was asked for a code that does not exist."),
     (
+        "WEIR-CLI-004",
+        "`host new` has no template for this language in this version. A component in any \
+      language can be used: build it for the WIT package weir:operator and give the .wasm file to \
+      `wasm`.",
+    ),
+    (
+        "WEIR-CLI-005",
+        "The last part of the folder is the name of the project, of its crate and of its \
+      job. It begins with a lower-case letter and has lower-case letters, digits, `-` and `_`; \
+      words of Rust and names of the crates that every project is built from are taken.",
+    ),
+    ("WEIR-CLI-006", "`host new` makes a folder and never writes into one that holds something."),
+    (
+        "WEIR-CLI-007",
+        "What the host carries for new projects can't be unpacked, so the file of the host \
+      itself is damaged. Install it again.",
+    ),
+    (
+        "WEIR-CLI-008",
+        "`host dev` can't hear of saved files, neither by events of the system nor by \
+      looking every second. The reason stands in the message.",
+    ),
+    (
         "WEIR-PLUGIN-001",
         "`wasm` names neither a file nor a folder. A relative path starts at the \
       folder of job.toml, not at the folder that the command was typed in.",

@@ -8,11 +8,13 @@ mod build;
 mod check;
 mod completions;
 mod confine;
+mod dev;
 mod doctor;
 mod explain;
 mod failure;
 mod fmt;
 mod inspect;
+mod new;
 mod open;
 mod output;
 mod plan;
@@ -37,6 +39,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a project with a function of your own.
+    New(new::NewArgs),
+    /// Build a project and run its job, now and whenever something is saved.
+    Dev(dev::DevArgs),
     /// Run a job until it is stopped.
     Run(run::RunArgs),
     /// Check a job without running it: the file, its plugins, and that all columns fit.
@@ -92,6 +98,8 @@ pub mod exit {
     pub const DONE: u8 = 0;
     /// Failed while running.
     pub const FAILED: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
     /// A test failed.
     pub const TESTS_FAILED: u8 = 3;
     /// A source or sink could not be reached.
@@ -110,6 +118,8 @@ pub fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let code = match cli.command {
+        Command::New(args) => new::new(&args),
+        Command::Dev(args) => dev::dev(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Test(args) => test::test(&args),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -39,6 +40,9 @@ pub struct RunArgs {
     /// Where to start: `none` = anew. Runs always start anew until there are checkpoints.
     #[arg(long, value_enum, default_value = "none")]
     from: From,
+    /// Stop when the process that started this one ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 pub fn run(args: &RunArgs) -> u8 {
@@ -52,6 +56,10 @@ pub fn run(args: &RunArgs) -> u8 {
 }
 
 fn ran(args: &RunArgs) -> Result<(), Failure> {
+    if args.with_parent {
+        // Without it the run only outlives whoever was killed.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    }
     let job = open::job(&args.job)?;
     let opened = Opened::new(job)?;
     // Everything that can be known now is said now, and not at the first batch.

@@ -1,7 +1,9 @@
 //! Builds the folder of a plugin with its language's own tool.
 //!
 //! The tool sees none of the settings that a surrounding build has, and works in a target folder
-//! of its own, shared by all plugins so that what they have in common is built once.
+//! of its own, shared by all plugins so that what they have in common is built once. A folder that
+//! carries its crates has a target folder inside it instead: cargo would take the same crate from
+//! two places for a changed one, and build it anew each time.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,9 +49,7 @@ pub fn build(folder: &Path, notice: &dyn Fn(&str)) -> Result<Built, PluginError>
         TARGET,
         "--message-format=json-render-diagnostics",
     ]);
-    if folder.join("Cargo.lock").is_file() {
-        command.arg("--locked");
-    }
+    command.args(fixed(folder));
     let (output, errors) = run(&mut command, folder)?;
     let component = artefact(&output).ok_or_else(|| PluginError::Build {
         folder: folder.to_owned(),
@@ -78,7 +78,7 @@ pub fn toolchain() -> Result<String, String> {
 pub fn test(folder: &Path, notice: &dyn Fn(&str)) -> Result<(), PluginError> {
     notice(&format!("testing {}", folder.display()));
     let mut command = cargo(folder);
-    command.args(["test", "--release"]);
+    command.args(["test", "--release"]).args(fixed(folder));
     let failed = |reason: String, output: String| PluginError::Build {
         folder: folder.to_owned(),
         reason,
@@ -139,8 +139,27 @@ fn tool(name: &str, folder: &Path) -> Command {
 
 fn cargo(folder: &Path) -> Command {
     let mut command = tool("cargo", folder);
-    command.env("CARGO_TARGET_DIR", cache_folder().join("plugin-builds"));
+    let target = match carries(folder) {
+        // From the folder, in which cargo is started.
+        true => PathBuf::from("target").join("host"),
+        false => cache_folder().join("plugin-builds"),
+    };
+    command.env("CARGO_TARGET_DIR", target);
     command
+}
+
+/// Whether a folder says itself where its crates are, as one of `host new` does.
+fn carries(folder: &Path) -> bool {
+    folder.join(".cargo").join("config.toml").is_file()
+}
+
+/// What keeps cargo to the crates that were agreed on. With crates in the folder there is one
+/// version of each: the lock file follows Cargo.toml, and nothing is fetched.
+fn fixed(folder: &Path) -> Option<&'static str> {
+    match carries(folder) {
+        true => Some("--offline"),
+        false => folder.join("Cargo.lock").is_file().then_some("--locked"),
+    }
 }
 
 /// Runs a tool to its end; its standard output, and its standard error.
@@ -230,6 +249,24 @@ mod tests {
         {
             assert!(!foreign(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_carries_its_crates_is_built_inside_it_without_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = |folder| {
+            let command = cargo(folder);
+            let value = command.get_envs().find(|(name, _)| *name == "CARGO_TARGET_DIR");
+            value.and_then(|(_, value)| value).map(PathBuf::from)
+        };
+        assert!(target(folder.path()).unwrap().ends_with("weir/plugin-builds"));
+        assert_eq!(fixed(folder.path()), None);
+        std::fs::write(folder.path().join("Cargo.lock"), "").unwrap();
+        assert_eq!(fixed(folder.path()), Some("--locked"));
+        std::fs::create_dir(folder.path().join(".cargo")).unwrap();
+        std::fs::write(folder.path().join(".cargo/config.toml"), "").unwrap();
+        assert_eq!(fixed(folder.path()), Some("--offline"));
+        assert_eq!(target(folder.path()), Some(PathBuf::from("target/host")));
     }
 
     #[test]
