@@ -123,6 +123,8 @@ pub struct OpReport {
     pub instances: u64,
     /// The most memory of one instance, in bytes.
     pub guest_memory_max: u64,
+    /// Calls of metrics that were not counted: bad names, or too many.
+    pub metrics_refused: u64,
 }
 
 /// Rows that one entry could not take.

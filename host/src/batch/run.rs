@@ -320,10 +320,13 @@ impl<'a> Runner<'a> {
     }
 
     fn count(&mut self, plan: &JobPlan, report: &mut BatchReport) {
+        let counted = plan.take_counters();
         for (op, now) in plan.usage() {
             let before = self.usage.insert(op.clone(), now).unwrap_or_default();
             let usage = now.since(&before);
+            let of_op = counted.iter().filter(|(at, _)| *at == op);
             report.ops.push(OpReport {
+                metrics_refused: of_op.map(|(_, counters)| counters.refused).sum(),
                 op,
                 guest_calls: usage.calls,
                 guest_rows_in: usage.rows_in,
@@ -333,7 +336,7 @@ impl<'a> Runner<'a> {
                 guest_memory_max: usage.memory_max,
             });
         }
-        for (op, counters) in plan.take_counters() {
+        for (op, counters) in counted {
             let named = |name: String| format!("{op}.{name}");
             report.counters.extend(counters.counts.into_iter().map(|(n, v)| (named(n), v)));
             report.gauges.extend(counters.gauges.into_iter().map(|(n, v)| (named(n), v)));

@@ -37,9 +37,10 @@ pub fn build(args: &BuildArgs) -> u8 {
 
 fn built(args: &BuildArgs) -> Result<String, Failure> {
     let name = args.folder.display().to_string();
-    let fetched = fetch::fetch(&args.folder, &name, &|line| output::note(line))?;
+    let limits = Limits::default();
+    let fetched = fetch::fetch(&args.folder, &name, limits.component, &|line| output::note(line))?;
     let (wall, cache) = open::wall()?;
-    let plugin = Plugin::load(&wall, &fetched, cache.as_ref(), &Limits::default())?;
+    let plugin = Plugin::load(&wall, &fetched, cache.as_ref(), &limits)?;
     let path = match &args.output {
         None => fetched.path.clone(),
         Some(path) => {

@@ -133,7 +133,11 @@ const TEXTS: &[(&str, &str)] = &[
       counted over all its memories.",
     ),
     ("WEIR-PLUGIN-023", "The call recursed deeper than the stack of 512 KiB allows."),
-    ("WEIR-PLUGIN-024", "A call gave back more bytes than `limits.result` (64 MiB by default)."),
+    (
+        "WEIR-PLUGIN-024",
+        "A call gave back more bytes than `limits.result` (64 MiB by default), or what `describe` \
+         or `open` say of a function has more than 2 MiB.",
+    ),
     (
         "WEIR-PLUGIN-025",
         "What a call gave back is not what was agreed: another number of rows, \

@@ -25,9 +25,11 @@ pub struct InspectArgs {
 pub fn inspect(args: &InspectArgs) -> u8 {
     let loaded = || -> Result<Plugin, Failure> {
         let name = args.plugin.display().to_string();
-        let fetched = fetch::fetch(&args.plugin, &name, &|line| output::note(line))?;
+        let limits = Limits::default();
+        let fetched =
+            fetch::fetch(&args.plugin, &name, limits.component, &|line| output::note(line))?;
         let (wall, cache) = open::wall()?;
-        Ok(Plugin::load(&wall, &fetched, cache.as_ref(), &Limits::default())?)
+        Ok(Plugin::load(&wall, &fetched, cache.as_ref(), &limits)?)
     };
     match loaded() {
         Ok(plugin) => {

@@ -15,7 +15,8 @@ pub struct Limits {
     pub time: Duration,
     /// `result`: bytes that one call may give back.
     pub result: u64,
-    /// `rows`: rows out for a row in, on average over a chunk, of a flat-mapper.
+    /// `rows`: rows out for a row in, of a flat-mapper on average over a chunk, of a transformer
+    /// over the batch.
     pub rows: u64,
     /// `memories`: linear memories of an instance.
     pub memories: u64,
@@ -70,10 +71,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The larger of each limit of what is done once for a component: two ops may call one.
+    /// The larger of each limit of what is done once for a component, which is compiling it and
+    /// asking what it has: two ops may call one.
     #[must_use]
     pub fn or_larger(&self, other: &Self) -> Self {
         Self {
+            memory: self.memory.max(other.memory),
+            memories: self.memories.max(other.memories),
+            tables: self.tables.max(other.tables),
+            elements: self.elements.max(other.elements),
+            instances: self.instances.max(other.instances),
+            handles: self.handles.max(other.handles),
             component: self.component.max(other.component),
             functions: self.functions.max(other.functions),
             compile_memory: self.compile_memory.max(other.compile_memory),

@@ -91,12 +91,15 @@ impl Loaded {
 }
 
 fn not_loaded(call: &CallSpec, path: &Path, error: &PluginError) -> Problem {
-    let mut message = error.to_string();
-    if let PluginError::Build { output, .. } = error
-        && !output.is_empty()
-    {
-        message = format!("{message}\n{}", output.trim_end());
-    }
+    let message = match error {
+        PluginError::Build { output, .. } if !output.is_empty() => {
+            format!("{error}\n{}", output.trim_end())
+        }
+        PluginError::Call { place, failure } => {
+            format!("`{}` of plugin `{}` failed: {failure}", place.function, place.plugin)
+        }
+        _ => error.to_string(),
+    };
     let label = if path.exists() { "" } else { "not found" };
     let problem = Problem::new(error.code(), message).at(call.wasm_span.clone(), label);
     match error.help() {
@@ -326,7 +329,13 @@ fn refused(caller: &Caller<'_>, error: &PluginError) -> Problem {
         PluginError::Refused { setting: Some(setting), .. } => format!("config.{setting}"),
         _ => String::new(),
     };
-    let problem = Problem::new(error.code(), error.to_string()).at(span, label);
+    let message = match error {
+        PluginError::Call { place, failure } => {
+            format!("`{}` of plugin `{}` can't be opened: {failure}", place.function, place.plugin)
+        }
+        _ => error.to_string(),
+    };
+    let problem = Problem::new(error.code(), message).at(span, label);
     match error.help() {
         Some(help) => problem.help(help),
         None => problem,

@@ -65,7 +65,7 @@ impl JobPlan {
             .sites
             .all()
             .map(|site| (site.op().to_owned(), site.take_counters()))
-            .filter(|(_, counters)| *counters != Counters::default())
+            .filter(|(_, counters)| !counters.is_empty())
             .collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all

@@ -1,27 +1,27 @@
 //! Counts the functions of a component before anything is compiled.
 
-/// Components in components are looked into so deep.
-const DEPTH_MAX: usize = 16;
-
 /// Functions with a body in all modules of a component. Bytes that make no sense end the count:
 /// the engine says what is wrong with them.
 pub fn functions(component: &[u8]) -> u64 {
-    count(component, 0)
-}
-
-fn count(binary: &[u8], depth: usize) -> u64 {
-    let (Some(header), Some(mut rest)) = (binary.get(..8), binary.get(8..)) else { return 0 };
-    let is_component = header[6] == 1;
     let mut functions = 0_u64;
-    while let Some((id, content, after)) = section(rest) {
-        functions = functions.saturating_add(match (is_component, id) {
-            // A module, or a component, inside of a component.
-            (true, 1 | 4) if depth < DEPTH_MAX => count(content, depth + 1),
-            // The functions of a module, of which the number comes first.
-            (false, 3) => number(content).map_or(0, |(count, _)| u64::from(count)),
-            _ => 0,
-        });
-        rest = after;
+    // Components may stand in components, as deep as there are bytes.
+    let mut pending = vec![component];
+    while let Some(binary) = pending.pop() {
+        let (Some(header), Some(mut rest)) = (binary.get(..8), binary.get(8..)) else { continue };
+        let is_component = header[6] == 1;
+        while let Some((id, content, after)) = section(rest) {
+            match (is_component, id) {
+                // A module, or a component, inside of a component.
+                (true, 1 | 4) => pending.push(content),
+                // The functions of a module, of which the number comes first.
+                (false, 3) => {
+                    let count = number(content).map_or(0, |(count, _)| u64::from(count));
+                    functions = functions.saturating_add(count);
+                }
+                _ => {}
+            }
+            rest = after;
+        }
     }
     functions
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::abi::v0_1::exports::weir::operator::guest as wire;
 use super::abi::v0_1::weir::operator::schema::FieldResult;
@@ -99,7 +99,7 @@ pub struct Function {
 
 /// Functions of one component.
 const FUNCTIONS_MAX: usize = 1_000;
-/// Columns of one schema.
+/// Columns of one schema, those inside of lists and structs counted too.
 const COLUMNS_MAX: usize = 10_000;
 /// Ports of one function.
 const PORTS_MAX: usize = 64;
@@ -218,6 +218,7 @@ pub(super) fn check_ports(kind: Kind, ports: &[Port]) -> Result<(), String> {
 
 /// Ports in Arrow's terms.
 pub(super) fn ports(ports: Vec<wire::Port>) -> Result<Vec<Port>, String> {
+    let mut columns = 0;
     ports
         .into_iter()
         .map(|port| {
@@ -226,9 +227,22 @@ pub(super) fn ports(ports: Vec<wire::Port>) -> Result<Vec<Port>, String> {
             }
             let schema = port.fields.map(schema).transpose();
             let schema = schema.map_err(|reason| format!("port `{}`: {reason}", port.name))?;
+            columns += schema.iter().flat_map(|schema| schema.fields()).map(width).sum::<usize>();
+            if columns > COLUMNS_MAX {
+                return Err(format!("its ports have more than {COLUMNS_MAX} columns"));
+            }
             Ok(Port { name: port.name, schema })
         })
         .collect()
+}
+
+/// How many columns a field stands for: itself, and those in it.
+fn width(field: &Arc<Field>) -> usize {
+    1 + match field.data_type() {
+        DataType::List(item) => width(item),
+        DataType::Struct(fields) => fields.iter().map(width).sum(),
+        _ => 0,
+    }
 }
 
 /// A schema in Arrow's terms.
@@ -238,6 +252,7 @@ pub(super) fn schema(fields: Vec<FieldResult>) -> Result<SchemaRef, String> {
     }
     let mut names = HashSet::new();
     let mut columns = Vec::with_capacity(fields.len());
+    let mut sum = 0;
     for field in fields {
         if field.name.is_empty() || !names.insert(field.name.clone()) {
             let name = brief(&field.name);
@@ -254,7 +269,14 @@ pub(super) fn schema(fields: Vec<FieldResult>) -> Result<SchemaRef, String> {
             }
             Err(error) => return Err(format!("column `{}`: {error}", field.name)),
         };
-        columns.push(Field::new(field.name, data_type, field.nullable));
+        let column = Arc::new(Field::new(field.name, data_type, field.nullable));
+        sum += width(&column);
+        if sum > COLUMNS_MAX {
+            return Err(format!(
+                "a schema has more than {COLUMNS_MAX} columns, inner ones counted"
+            ));
+        }
+        columns.push(column);
     }
     Ok(Arc::new(Schema::new(columns)))
 }

@@ -58,7 +58,8 @@ pub(super) fn enter(
     Ok((guest, calls, opened))
 }
 
-fn calls(
+/// Finds the functions of a kind; an error says what is missing or of another type.
+pub(super) fn calls(
     kind: Kind,
     store: &mut Store<GuestState>,
     plugin: &Plugin,

@@ -82,6 +82,12 @@ pub enum CallFailure {
     /// What came back is larger than allowed.
     #[error("the call gave back more than its limit of {0} bytes")]
     Result(u64),
+    /// What the function says of itself is larger than allowed.
+    #[error("what the function says of itself has more than {0} bytes")]
+    Told(u64),
+    /// `open` refused in a batch, after it had not when the job was checked.
+    #[error("the function can't be opened: {0}")]
+    Refused(String),
     /// What came back is not what was agreed.
     #[error("the function broke the contract: {0}")]
     Contract(String),
@@ -239,6 +245,11 @@ impl PluginError {
                     .into()
             }
             Self::Build { help, .. } => return help.clone(),
+            // Only `describe` is called for no op.
+            Self::Call { place, failure: CallFailure::Time(limit) } if place.op.is_empty() => {
+                let limit = limit.as_secs();
+                format!("a plugin has {limit} s to start and to say which functions it has")
+            }
             Self::Call { failure, .. } => return failure.help(),
             Self::Grant(_) => "`allow` names folders that must exist; relative paths start at the \
                  folder of job.toml"
@@ -257,7 +268,8 @@ impl CallFailure {
             Self::Time(_) => "WEIR-PLUGIN-021",
             Self::Memory { .. } => "WEIR-PLUGIN-022",
             Self::Stack(_) => "WEIR-PLUGIN-023",
-            Self::Result(_) => "WEIR-PLUGIN-024",
+            Self::Result(_) | Self::Told(_) => "WEIR-PLUGIN-024",
+            Self::Refused(_) => "WEIR-PLUGIN-007",
             Self::Contract(_) => "WEIR-PLUGIN-025",
             Self::Function(_) => "WEIR-PLUGIN-026",
             Self::Row(_) => "WEIR-PLUGIN-027",
@@ -265,6 +277,15 @@ impl CallFailure {
             Self::Letters(_) => "WEIR-PLUGIN-030",
             Self::Elements { .. } | Self::Many { .. } => "WEIR-PLUGIN-031",
             Self::Interrupted => "WEIR-PLUGIN-028",
+        }
+    }
+
+    /// The same, of what a function says of itself instead of its rows.
+    #[must_use]
+    pub(super) fn of_opening(self) -> Self {
+        match self {
+            Self::Result(limit) => Self::Told(limit),
+            other => other,
         }
     }
 
@@ -296,6 +317,7 @@ impl CallFailure {
                 "if the function needs more, set `limits = {{ {what} = {} }}` on the op",
                 limit * 4
             ),
+            Self::Told(_) => "describe fewer columns, with shorter names, types and texts".into(),
             Self::Result(limit) => format!(
                 "give fewer rows for a row, or set `limits = {{ result = \"{}MiB\" }}` on the op",
                 (limit / (1024 * 1024)).max(1) * 4
@@ -313,7 +335,22 @@ impl CallFailure {
                  written; mend the function, or filter the rows out before it"
                     .into()
             }
-            Self::Interrupted | Self::Letters(_) => return None,
+            Self::Interrupted | Self::Letters(_) | Self::Refused(_) => return None,
         })
     }
+}
+
+/// A text of a guest that explains something is cut after so many bytes.
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// A name that a guest gave to something is cut after so many bytes where it is shown.
+pub(super) const NAME_BYTES_MAX: usize = 256;
+
+/// A text that comes from a guest, or has parts that do, as long as a person may want to read it.
+pub(super) fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        text.push('…');
+    }
+    text
 }

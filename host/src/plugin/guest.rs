@@ -37,7 +37,8 @@ impl DerefMut for Guest {
 impl Guest {
     /// A function of a site, for a partition.
     pub(super) fn new(site: Arc<CallSite>, partition: u32, instance: Instance) -> Self {
-        Self { site, partition, instance: Some(instance), counters: Counters::default() }
+        let counters = Counters::new(site.limits().metrics);
+        Self { site, partition, instance: Some(instance), counters }
     }
 
     /// The site it belongs to.
@@ -82,7 +83,7 @@ impl Guest {
     fn settle(&mut self) -> Option<Instance> {
         let mut instance = self.instance.take()?;
         instance.tell_dropped();
-        let mut counters = std::mem::take(&mut self.counters);
+        let mut counters = self.counters.take();
         if !instance.broken() {
             counters.merge(instance.take_counters());
         }

@@ -9,13 +9,15 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::abi::v0_1::exports::weir::operator as exports;
-use super::abi::v0_1::weir::operator::rows::{ColumnParam, ColumnResult, RowsParam, RowsResult};
-use super::columns::{self, Flat, Raw};
+use super::abi::v0_1::weir::operator::rows::{self as wire, ColumnParam, RowsParam, RowsResult};
+use super::answer::{self, Asked};
+use super::columns::{self, Flat};
 use super::describe::{self, Kind, Port};
 use super::enter::{Calls, enter};
-use super::error::{CallFailure, CallPlace, PluginError};
+use super::error::{CallFailure, CallPlace, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PluginError, cut};
 use super::grant::{Counters, GuestState, Rights};
 use super::lane::Lane;
+use super::limit::TOLD_BYTES_MAX;
 use super::load::Plugin;
 use super::row_error::{self, RowError};
 use super::sandbox::{failure, sandbox};
@@ -79,8 +81,8 @@ pub struct Instance {
     limits: Limits,
     parents: bool,
     broken: bool,
-    /// Bytes that columns of one value may still take up, of what this call gives.
-    spread: u64,
+    /// Rows that a transformer gave so far; a `pull` that gave none counts as one.
+    pulled: u64,
 }
 
 impl std::fmt::Debug for Instance {
@@ -94,20 +96,12 @@ impl Instance {
     pub fn open(opening: &Opening<'_>, lane: Lane) -> Result<(Self, Layout), PluginError> {
         let plugin = Arc::clone(opening.plugin);
         let mut store = sandbox(&plugin, lane, opening.limits, opening.rights)?;
-        let place = |lane: &Lane| plugin.place(opening.function, lane);
-        let opened = enter(&mut store, &plugin, opening);
-        let (guest, calls, opened) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let failure = failure(&store, &error);
-                return Err(PluginError::Call { place: place(&store.data().lane), failure });
-            }
-        };
-        let handle = opened.map_err(|refusal| PluginError::Refused {
-            function: plugin.functions()[opening.function].name.clone(),
-            setting: refusal.setting,
-            message: refusal.message,
+        store.set_hostcall_fuel(bytes(TOLD_BYTES_MAX.min(opening.limits.result)));
+        let (guest, calls, opened) = enter(&mut store, &plugin, opening).map_err(|error| {
+            let place = plugin.place(opening.function, &store.data().lane);
+            PluginError::Call { place, failure: failure(&store, &error).of_opening() }
         })?;
+        let handle = opened.map_err(|refusal| refused(opening, &store.data().lane, refusal))?;
         let layout = guest.instance().call_layout(&mut store, handle);
         let mut instance = Self {
             store,
@@ -118,9 +112,13 @@ impl Instance {
             limits: opening.limits.clone(),
             parents: opening.parents,
             broken: false,
-            spread: 0,
+            pulled: 0,
         };
-        let layout = layout.map_err(|error| instance.trapped(&error))?;
+        let layout = layout.map_err(|error| {
+            instance.broken = true;
+            instance.failed(failure(&instance.store, &error).of_opening())
+        })?;
+        instance.store.set_hostcall_fuel(bytes(opening.limits.result));
         let ports = describe::ports(layout.ports).map_err(|why| instance.lied(why))?;
         Ok((instance, Layout { reads: layout.reads, ports }))
     }
@@ -172,13 +170,11 @@ impl Instance {
         let (calls, handle) = (calls.clone(), self.handle);
         let mapped = self.call(rows, |store, param| calls.call_map_rows(store, handle, param))?;
         let count = rows.num_rows() as u32;
-        let errors = self.row_errors(mapped.errors, count)?;
-        if mapped.rows.count != count {
-            let given = mapped.rows.count;
-            return Err(self.lied(format!("it gave {given} rows for {count}")));
-        }
-        let value = self.assemble(mapped.rows, schema, &errors)?;
-        Ok(Called { value, errors })
+        self.believe(count, &[], |asked| {
+            let errors = row_error::checked(mapped.errors, count)?;
+            let value = answer::exactly(mapped.rows, (count, ""), schema, &errors, asked.limits)?;
+            Ok(Called { value, errors })
+        })
     }
 
     /// Which rows stay.
@@ -189,10 +185,11 @@ impl Instance {
         let (calls, handle) = (calls.clone(), self.handle);
         let verdict = self.call(rows, |store, param| calls.call_test_rows(store, handle, param))?;
         let count = rows.num_rows() as u32;
-        let errors = self.row_errors(verdict.errors, count)?;
-        let value = columns::verdict(verdict.keep, count, &rows_of(&errors))
-            .map_err(|why| self.lied(why))?;
-        Ok(Called { value, errors })
+        self.believe(count, &[], |_| {
+            let errors = row_error::checked(verdict.errors, count)?;
+            let rejected: Vec<u32> = errors.iter().map(|error| error.row).collect();
+            Ok(Called { value: columns::verdict(verdict.keep, count, &rejected)?, errors })
+        })
     }
 
     /// Any number of rows out for a row in.
@@ -208,9 +205,7 @@ impl Instance {
         let output =
             self.call(rows, |store, param| calls.call_flat_map_rows(store, handle, param))?;
         let count = rows.num_rows() as u32;
-        let each = usize::try_from(self.limits.rows).unwrap_or(usize::MAX);
-        let most = rows.num_rows().saturating_mul(each).max(CHUNK_OUT_MIN);
-        self.output(output, count, ports, most)
+        self.believe(count, ports, |asked| answer::output(output, asked))
     }
 
     /// The next chunk of a batch, for a transformer.
@@ -234,7 +229,15 @@ impl Instance {
         let (calls, handle) = (calls.clone(), self.handle);
         match self.guarded(|store| calls.call_pull(store, handle))? {
             None => Ok(None),
-            Some(output) => self.output(output, total, ports, usize::MAX).map(Some),
+            Some(output) => {
+                let given = output.emitted.iter().map(|part| u64::from(part.rows.count)).sum();
+                self.pulled = self.pulled.saturating_add(u64::max(given, 1));
+                let pulled = self.pulled;
+                self.believe(total, ports, |asked| {
+                    answer::check_pulled(pulled, asked)?;
+                    answer::output(output, asked).map(Some)
+                })
+            }
         }
     }
 
@@ -248,8 +251,7 @@ impl Instance {
         let (calls, handle) = self.aggregator()?;
         let updated =
             self.call(rows, |store, param| calls.call_update(store, handle, groups, total, param))?;
-        let errors = self.row_errors(updated.errors, rows.num_rows() as u32)?;
-        Ok(Called { value: updated.live_bytes, errors })
+        self.updated(updated.live_bytes, updated.errors, rows)
     }
 
     /// Adds states to groups; gives the bytes that the states take up.
@@ -262,8 +264,20 @@ impl Instance {
         let (calls, handle) = self.aggregator()?;
         let updated =
             self.call(rows, |store, param| calls.call_merge(store, handle, groups, total, param))?;
-        let errors = self.row_errors(updated.errors, rows.num_rows() as u32)?;
-        Ok(Called { value: updated.live_bytes, errors })
+        self.updated(updated.live_bytes, updated.errors, rows)
+    }
+
+    fn updated(
+        &mut self,
+        live_bytes: u64,
+        errors: Vec<wire::RowError>,
+        rows: &RecordBatch,
+    ) -> Result<Called<u64>, PluginError> {
+        let count = rows.num_rows() as u32;
+        self.believe(count, &[], |asked| {
+            let errors = row_error::checked(errors, count)?;
+            Ok(Called { value: answer::live_bytes(live_bytes, asked.limits)?, errors })
+        })
     }
 
     /// The states of some groups, without changing them.
@@ -275,7 +289,7 @@ impl Instance {
     ) -> Result<RecordBatch, PluginError> {
         let (calls, handle) = self.aggregator()?;
         let rows = self.guarded(|store| calls.call_state(store, handle, first, count))?;
-        self.exactly(rows, count, schema)
+        self.groups(rows, count, schema)
     }
 
     /// The results of some groups, without changing their states.
@@ -287,7 +301,19 @@ impl Instance {
     ) -> Result<RecordBatch, PluginError> {
         let (calls, handle) = self.aggregator()?;
         let rows = self.guarded(|store| calls.call_finish(store, handle, first, count))?;
-        self.exactly(rows, count, schema)
+        self.groups(rows, count, schema)
+    }
+
+    /// A row for each group that was asked for.
+    fn groups(
+        &mut self,
+        rows: RowsResult,
+        count: u32,
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch, PluginError> {
+        self.believe(count, &[], |asked| {
+            answer::exactly(rows, (count, " groups"), schema, &[], asked.limits)
+        })
     }
 
     /// Forgets the first groups.
@@ -338,103 +364,27 @@ impl Instance {
             return Err(self.lied("it was called again after a failure".to_owned()));
         }
         self.store.data_mut().deadline.restart();
-        self.spread = self.limits.result;
         self.store.data().console.clear();
         match call(&mut self.store) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(message)) => {
                 self.broken = true;
-                let end = message.floor_char_boundary(4096);
-                Err(self.failed(CallFailure::Function(message[..end].to_owned())))
+                Err(self.failed(CallFailure::Function(cut(message, MESSAGE_BYTES_MAX))))
             }
             Err(error) => Err(self.trapped(&error)),
         }
     }
 
-    fn output(
+    /// Checks what came back; what was wrong with it is told as a breach of the contract.
+    fn believe<T>(
         &mut self,
-        output: super::abi::v0_1::weir::operator::rows::Output,
         count: u32,
         ports: &[SchemaRef],
-        rows_max: usize,
-    ) -> Result<Called<Vec<Emitted>>, PluginError> {
-        let errors = self.row_errors(output.errors, count)?;
-        let mut seen = vec![false; ports.len()];
-        let mut value = Vec::with_capacity(output.emitted.len());
-        for emitted in output.emitted {
-            let port = usize::from(emitted.port);
-            let Some(schema) = ports.get(port) else {
-                return Err(self.lied(format!("it emits to port {port} of {}", ports.len())));
-            };
-            if std::mem::replace(&mut seen[port], true) {
-                return Err(self.lied(format!("it emits to port {port} twice in one call")));
-            }
-            let given = emitted.rows.count as usize;
-            if given > rows_max {
-                return Err(self.lied(format!(
-                    "it gave {given} rows for {count}, more than {} for one (`limits.rows`)",
-                    self.limits.rows
-                )));
-            }
-            self.check_parents(&emitted.parents, given, count)?;
-            let rows = self.assemble(emitted.rows, schema, &[])?;
-            value.push(Emitted { port, rows, parents: emitted.parents });
-        }
-        Ok(Called { value, errors })
-    }
-
-    fn check_parents(
-        &mut self,
-        parents: &[u32],
-        rows: usize,
-        count: u32,
-    ) -> Result<(), PluginError> {
-        if parents.is_empty() && !self.parents {
-            return Ok(());
-        }
-        if parents.len() != rows {
-            return Err(self.lied(format!("it names {} parents for {rows} rows", parents.len())));
-        }
-        if parents.windows(2).any(|pair| pair[0] > pair[1]) {
-            return Err(self.lied("its parents descend".to_owned()));
-        }
-        match parents.last() {
-            Some(last) if *last >= count => {
-                Err(self.lied(format!("it names row {last} of {count} as a parent")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn exactly(
-        &mut self,
-        rows: RowsResult,
-        count: u32,
-        schema: &SchemaRef,
-    ) -> Result<RecordBatch, PluginError> {
-        if rows.count != count {
-            return Err(self.lied(format!("it gave {} rows for {count} groups", rows.count)));
-        }
-        self.assemble(rows, schema, &[])
-    }
-
-    fn assemble(
-        &mut self,
-        rows: RowsResult,
-        schema: &SchemaRef,
-        errors: &[RowError],
-    ) -> Result<RecordBatch, PluginError> {
-        let raw = rows.columns.into_iter().map(raw).collect();
-        let rows = columns::assemble(schema, rows.count, raw, &rows_of(errors), &mut self.spread);
-        rows.map_err(|why| self.lied(why))
-    }
-
-    fn row_errors(
-        &mut self,
-        errors: Vec<super::abi::v0_1::weir::operator::rows::RowError>,
-        count: u32,
-    ) -> Result<Vec<RowError>, PluginError> {
-        row_error::checked(errors, count).map_err(|why| self.lied(why))
+        check: impl FnOnce(&Asked<'_>) -> Result<T, String>,
+    ) -> Result<T, PluginError> {
+        let asked = Asked { count, ports, parents: self.parents, limits: &self.limits };
+        let checked = check(&asked);
+        checked.map_err(|why| self.lied(why))
     }
 
     fn wrong_kind(&mut self, wanted: Kind) -> PluginError {
@@ -443,15 +393,12 @@ impl Instance {
 
     fn lied(&mut self, why: String) -> PluginError {
         self.broken = true;
-        self.failed(CallFailure::Contract(why))
+        self.failed(CallFailure::Contract(cut(why, MESSAGE_BYTES_MAX)))
     }
 
     fn trapped(&mut self, error: &wasmtime::Error) -> PluginError {
         self.broken = true;
-        self.failed(match failure(&self.store, error) {
-            CallFailure::Result(_) => CallFailure::Result(self.limits.result),
-            other => other,
-        })
+        self.failed(failure(&self.store, error))
     }
 
     /// Puts the place to a failure.
@@ -465,15 +412,21 @@ impl Instance {
     }
 }
 
-/// A chunk of few rows may give this many all the same.
-const CHUNK_OUT_MIN: usize = columns::CHUNK_ROWS_MAX;
-
-fn rows_of(errors: &[RowError]) -> Vec<u32> {
-    errors.iter().map(|error| error.row).collect()
+fn bytes(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn raw(column: ColumnResult) -> Raw {
-    Raw { length: column.length, null_count: column.null_count, buffers: column.buffers }
+/// `open` refused. Before the first batch the job is told which setting is wrong; in a batch the
+/// place is what helps.
+fn refused(opening: &Opening<'_>, lane: &Lane, refusal: exports::guest::Refusal) -> PluginError {
+    let message = cut(refusal.message, MESSAGE_BYTES_MAX);
+    if lane.now.batch.0 > 0 {
+        let place = opening.plugin.place(opening.function, lane);
+        return PluginError::Call { place, failure: CallFailure::Refused(message) };
+    }
+    let function = opening.plugin.functions()[opening.function].name.clone();
+    let setting = refusal.setting.map(|setting| cut(setting, NAME_BYTES_MAX));
+    PluginError::Refused { function, setting, message }
 }
 
 /// What a call across the wall gives: the engine's failure, or the guest's own answer.

@@ -15,6 +15,9 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// The WebAssembly stack of a call, in bytes.
 pub const STACK_BYTES: usize = 512 * 1024;
 
+/// What `describe`, or `open`, may say of functions, in bytes.
+pub const TOLD_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
 /// Counts what one instance has, as the sum over all its memories and tables, and refuses more.
 #[derive(Debug)]
 pub struct Meter {
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn no_more_is_logged_than_the_rate_allows() {
         let mut gate = LogGate::new(10 + 2 * LINE_BYTES);
-        assert!(gate.admit(6) && gate.admit(4) && !gate.admit(1) && !gate.admit(20));
+        assert!(gate.admit(6) && gate.admit(4) && !gate.admit(0) && !gate.admit(20));
         assert_eq!((gate.take_dropped(), gate.take_dropped()), (2, 0));
     }
 

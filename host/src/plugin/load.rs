@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, types::ComponentItem};
+use wasmtime::{Engine, Store};
 
 use super::abi::{self, v0_1::exports::weir::operator::guest::GuestIndices};
 use super::cache::Cache;
@@ -13,13 +13,15 @@ use super::compile::CompileFailure;
 use super::count;
 use super::describe::{self, Function};
 use super::engine::Wall;
-use super::error::{CallPlace, PluginError};
+use super::enter;
+use super::error::{CallPlace, MESSAGE_BYTES_MAX, PluginError, cut};
 use super::fetch::Fetched;
 use super::grant::GuestState;
 use super::lane::{BatchNow, Lane};
+use super::limit::TOLD_BYTES_MAX;
 use super::sandbox::{failure, sandbox};
 use crate::clock::Stopwatch;
-use crate::id::{BatchId, Digest};
+use crate::id::Digest;
 use crate::job::Limits;
 
 /// `describe` and `open` may take so long.
@@ -80,40 +82,49 @@ impl Plugin {
             abi,
             compiled,
         };
-        plugin.functions = plugin.describe()?;
+        plugin.functions = plugin.describe(limits)?;
         Ok(plugin)
     }
 
-    fn describe(&self) -> Result<Vec<Function>, PluginError> {
-        let limits = Limits { time: DESCRIBE_TIME, result: 16 * 1024 * 1024, ..Limits::default() };
+    /// Asks which functions it has, and sees that they are there.
+    fn describe(&self, limits: &Limits) -> Result<Vec<Function>, PluginError> {
+        let limits = Limits { time: DESCRIBE_TIME, result: TOLD_BYTES_MAX, ..limits.clone() };
         let lane = Lane { now: BatchNow::none(), op: String::new(), partition: 0, mark: 0 };
         let mut store = sandbox(self, lane, &limits, &Arc::default())?;
-        let described = (|| {
-            let instance = self.pre.instantiate(&mut store)?;
-            let guest = GuestIndices::new(&self.pre)?.load(&mut store, &instance)?;
-            guest.call_describe(&mut store)
-        })();
-        let described = described.map_err(|error| PluginError::Call {
-            place: Box::new(CallPlace {
-                op: String::new(),
-                function: "describe".to_owned(),
-                plugin: self.name.clone(),
-                digest: self.digest.to_string(),
-                batch: BatchId(0),
-                partition: 0,
-                row: None,
-            }),
-            failure: failure(&store, &error),
+        let failed = |store: &Store<GuestState>, error| {
+            let failure = failure(store, &error).of_opening();
+            PluginError::Call { place: self.place_of("describe", &store.data().lane), failure }
+        };
+        let unfit = |error: wasmtime::Error| PluginError::World {
+            plugin: self.name.clone(),
+            reason: cut(format!("{error:#}"), MESSAGE_BYTES_MAX),
+        };
+        let instance = self.pre.instantiate(&mut store).map_err(|error| failed(&store, error))?;
+        let guest = GuestIndices::new(&self.pre).map_err(unfit)?;
+        let guest = guest.load(&mut store, &instance).map_err(unfit)?;
+        let described = guest.call_describe(&mut store).map_err(|error| failed(&store, error))?;
+        let functions = describe::functions(described).map_err(|reason| {
+            let reason = cut(reason, MESSAGE_BYTES_MAX);
+            PluginError::Describe { plugin: self.name.clone(), reason }
         })?;
-        describe::functions(described)
-            .map_err(|reason| PluginError::Describe { plugin: self.name.clone(), reason })
+        for function in &functions {
+            enter::calls(function.kind, &mut store, self, &instance).map_err(|error| {
+                let (name, kind) = (&function.name, function.kind.name());
+                unfit(error.context(format!("`{name}` is said to be a {kind}")))
+            })?;
+        }
+        Ok(functions)
     }
 
     /// Where a call of a function of it stands.
     pub(super) fn place(&self, function: usize, lane: &Lane) -> Box<CallPlace> {
+        self.place_of(&self.functions[function].name, lane)
+    }
+
+    fn place_of(&self, function: &str, lane: &Lane) -> Box<CallPlace> {
         Box::new(CallPlace {
             op: lane.op.clone(),
-            function: self.functions[function].name.clone(),
+            function: function.to_owned(),
             plugin: self.name.clone(),
             digest: self.digest.to_string(),
             batch: lane.now.batch,
@@ -176,12 +187,6 @@ fn check_header(fetched: &Fetched, limits: &Limits) -> Result<(), PluginError> {
             help,
         })
     };
-    if fetched.bytes.len() as u64 > limits.component {
-        return not(
-            &format!("it has {} bytes, its limit is {}", fetched.bytes.len(), limits.component),
-            "build it with optimisation and without debug info, or set `limits.component`",
-        );
-    }
     let functions = count::functions(&fetched.bytes);
     if functions > limits.functions {
         return not(
@@ -235,7 +240,7 @@ fn not_compiled(plugin: String, failure: CompileFailure) -> PluginError {
     match failure {
         CompileFailure::Invalid(reason) => PluginError::NotAComponent {
             plugin,
-            reason,
+            reason: cut(reason, MESSAGE_BYTES_MAX),
             help: "the file is damaged, or needs WebAssembly features that this host keeps off",
         },
         failure => PluginError::Compile { plugin, failure },
@@ -281,6 +286,7 @@ fn abi_of(
 }
 
 fn world(fetched: &Fetched, reason: String) -> PluginError {
+    let reason = cut(reason, MESSAGE_BYTES_MAX);
     PluginError::World { plugin: fetched.name.clone(), reason }
 }
 
@@ -304,7 +310,7 @@ impl Plugins {
         if let Some((_, plugin)) = self.loaded.iter().find(|(known, _)| *known == key) {
             return Ok(Arc::clone(plugin));
         }
-        let fetched = super::fetch::fetch(path, name, notice)?;
+        let fetched = super::fetch::fetch(path, name, limits.component, notice)?;
         let plugin = Arc::new(Plugin::load(wall, &fetched, cache, limits)?);
         self.loaded.push((key, Arc::clone(&plugin)));
         Ok(plugin)

@@ -6,6 +6,7 @@
 //! Not here: batches and plans; a call is told its batch and knows no more of it.
 
 mod abi;
+mod answer;
 mod aside;
 pub mod build;
 mod cache;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::error::{CallFailure, PluginError};
+use super::error::{CallFailure, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PluginError, cut};
 use super::grant::{GuestState, Rights};
 use super::lane::Lane;
 use super::limit::{Deadline, Ended, Refusal, STACK_BYTES};
@@ -23,6 +23,7 @@ pub(super) fn sandbox(
     let mut store = Store::new(plugin.engine(), state);
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(usize::try_from(limits.result).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut context| match context.data_mut().deadline.check() {
         None => Ok(UpdateDeadline::Continue(1)),
@@ -63,16 +64,18 @@ pub(super) fn failure(store: &Store<GuestState>, error: &wasmtime::Error) -> Cal
     }
     let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(frames).unwrap_or_default();
     if backtrace.is_empty() && error.downcast_ref::<wasmtime::Trap>().is_none() {
-        return CallFailure::Contract(root);
+        return CallFailure::Contract(cut(root, MESSAGE_BYTES_MAX));
     }
     let reason = panic_message(&stderr).unwrap_or_else(|| root.replace("wasm trap: ", ""));
-    CallFailure::Trap { reason, stderr, backtrace }
+    CallFailure::Trap { reason: cut(reason, MESSAGE_BYTES_MAX), stderr, backtrace }
 }
 
 /// A limit on how many things there may be, which the engine itself keeps.
 fn too_many(root: &str, limits: &Limits) -> Option<CallFailure> {
     let counts = [
         ("store handle limit exceeded", "handles", limits.handles),
+        // The first count is of the guest's own resources, the second of WASI's.
+        ("resource table has no free keys", "handles", limits.handles),
         ("memory count too high", "memories", limits.memories),
         ("table count too high", "tables", limits.tables),
         ("instance count too high", "instances", limits.instances),
@@ -100,7 +103,10 @@ const FRAMES_MAX: usize = 32;
 /// The functions that were called, innermost first, without what a panic itself calls.
 fn frames(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        Some(name) => {
+            let name = &name[..name.floor_char_boundary(4 * NAME_BYTES_MAX)];
+            cut(format!("{:#}", rustc_demangle::demangle(name)), NAME_BYTES_MAX)
+        }
         None => format!("function {}", frame.func_index()),
     };
     let names: Vec<String> = trace.frames().iter().map(name).collect();

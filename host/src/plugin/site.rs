@@ -131,6 +131,7 @@ impl CallSite {
             return Err(lied("`open` gave other columns than `describe`".into()).into());
         }
         let port_names = layout.ports.into_iter().map(|port| port.name).collect();
+        let counters = Counters::new(spec.limits.metrics);
         let site = Arc::new(Self {
             spec,
             input,
@@ -139,7 +140,7 @@ impl CallSite {
             now: RwLock::new(BatchNow::none()),
             kept: Mutex::default(),
             stats: SiteStats::default(),
-            counters: Mutex::default(),
+            counters: Mutex::new(counters),
             search: Search::default(),
         });
         Ok(Checked { site, reads })
@@ -206,7 +207,7 @@ impl CallSite {
 
     /// What user code counted since the last time.
     pub fn take_counters(&self) -> Counters {
-        std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What becomes of rows of this batch that can't be taken.

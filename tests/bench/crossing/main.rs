@@ -102,7 +102,9 @@ fn nanos(mut run: impl FnMut()) -> f64 {
 
 fn plugin(wall: &Wall) -> Arc<Plugin> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/bench/crossing/guest");
-    let fetched = fetch::fetch(&folder, "crossing", &|line| println!("{line}")).unwrap();
+    let fetched =
+        fetch::fetch(&folder, "crossing", Limits::default().component, &|line| println!("{line}"))
+            .unwrap();
     Arc::new(Plugin::load(wall, &fetched, None, &Limits::default()).unwrap())
 }
 

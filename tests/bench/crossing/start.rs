@@ -12,7 +12,9 @@ use crate::{CASES, nanos, rows, site};
 /// Loads precompiled code, and opens a function in a fresh sandbox.
 pub fn plugin(wall: &Wall) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/text");
-    let fetched = fetch::fetch(&folder, "text", &|line| println!("{line}")).unwrap();
+    let fetched =
+        fetch::fetch(&folder, "text", Limits::default().component, &|line| println!("{line}"))
+            .unwrap();
     let place = tempfile::tempdir().unwrap();
     let cache = Cache::open(&place.path().join("cache")).unwrap();
     let load = || Plugin::load(wall, &fetched, Some(&cache), &Limits::default()).unwrap();

@@ -32,14 +32,29 @@ impl Counters {
         std::mem::replace(self, Self::new(names_max))
     }
 
-    /// Adds what another instance counted.
+    /// Whether nothing was counted and nothing was refused.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.gauges.is_empty() && self.refused == 0
+    }
+
+    /// Adds what another instance counted. Of too many names those that come first in the alphabet
+    /// stay, so that the order in which lanes end doesn't matter.
     pub fn merge(&mut self, other: Self) {
         for (name, by) in other.counts {
             let sum = self.counts.entry(name).or_default();
             *sum = sum.saturating_add(by);
         }
         self.gauges.extend(other.gauges);
-        self.refused += other.refused;
+        self.refused = self.refused.saturating_add(other.refused);
+        while (self.counts.len() + self.gauges.len()) as u64 > self.names_max {
+            let (count, gauge) = (self.counts.last_key_value(), self.gauges.last_key_value());
+            if count.map(|(name, _)| name) >= gauge.map(|(name, _)| name) {
+                self.counts.pop_last();
+            } else {
+                self.gauges.pop_last();
+            }
+            self.refused = self.refused.saturating_add(1);
+        }
     }
 
     fn admits(&mut self, name: &str) -> bool {
@@ -86,5 +101,25 @@ mod tests {
             }
         }
         assert_eq!(counters.counts.len(), 256);
+    }
+
+    fn counted(names: &[&str]) -> Counters {
+        let mut counters = Counters::new(3);
+        for name in names {
+            counters.counts.insert((*name).to_owned(), 1);
+        }
+        counters
+    }
+
+    #[test]
+    fn names_are_limited_over_all_calls_in_any_order() {
+        let parts = [counted(&["b", "d"]), counted(&["a", "d"]), counted(&["b", "c"])];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut sum = Counters::new(3);
+            order.into_iter().for_each(|place| sum.merge(parts[place].clone()));
+            let counts: Vec<_> = sum.counts.iter().map(|(n, by)| (n.as_str(), *by)).collect();
+            assert_eq!(counts, [("a", 1), ("b", 2), ("c", 1)]);
+            assert!(sum.refused >= 1);
+        }
     }
 }
