@@ -17,6 +17,8 @@ mod examples;
 mod formats;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/hostile_kinds.rs"]
+mod hostile_kinds;
 #[path = "e2e/hostile_set.rs"]
 mod hostile_set;
 #[path = "e2e/kinds.rs"]

@@ -91,7 +91,7 @@ fn instances(count: usize) -> Vec<u8> {
 }
 
 /// The ids of the sections of a component.
-fn sections(component: &[u8]) -> Vec<u8> {
+pub fn sections(component: &[u8]) -> Vec<u8> {
     let (mut ids, mut at) = (Vec::new(), 8);
     while at < component.len() {
         ids.push(component[at]);
@@ -111,7 +111,8 @@ fn sections(component: &[u8]) -> Vec<u8> {
     ids
 }
 
-fn leb(mut value: usize) -> Vec<u8> {
+/// A number as WebAssembly writes it.
+pub fn leb(mut value: usize) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
         let byte = (value & 0x7f) as u8;

@@ -2,6 +2,8 @@
 
 mod calls;
 mod files;
+mod made;
+mod pieces;
 mod starts;
 
 use std::path::PathBuf;
@@ -42,11 +44,17 @@ fn text(parts: &[(&str, &str)]) -> String {
     out
 }
 
-fn world() -> (Resolve, PackageId) {
-    let wit = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../wit");
+/// The worlds of a text, with all that they may name.
+fn resolved(worlds: &str) -> (Resolve, PackageId) {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut resolve = Resolve::default();
-    resolve.push_dir(&wit).expect("the WIT package can be read");
-    let worlds = "package test:hostile;\n\
+    resolve.push_dir(here.join("../../../wit")).expect("the WIT package can be read");
+    resolve.push_dir(here.join("wit")).expect("what is of others can be read");
+    let package = resolve.push_str("hostile.wit", worlds).expect("the worlds are valid");
+    (resolve, package)
+}
+
+const WORLDS: &str = "package test:hostile;\n\
          world mapper {\n\
            import weir:operator/log@0.1.0;\n\
            import weir:operator/metrics@0.1.0;\n\
@@ -59,14 +67,16 @@ fn world() -> (Resolve, PackageId) {
            export weir:operator/guest@0.1.0;\n\
            export weir:operator/mapper@0.1.0;\n\
          }\n";
-    let package = resolve.push_str("hostile.wit", worlds).expect("the worlds are valid");
-    (resolve, package)
-}
 
 /// A core module as a component of a world.
 fn component(wat: &str, world: &str) -> Vec<u8> {
+    encoded(wat, WORLDS, world)
+}
+
+/// A core module as a component of a world of this text.
+fn encoded(wat: &str, worlds: &str, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
-    let (resolve, package) = self::world();
+    let (resolve, package) = resolved(worlds);
     let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("the metadata fit");
@@ -91,7 +101,10 @@ fn main() {
     for (name, parts) in calls::CASES.iter().chain(starts::CASES) {
         put(name, &honest_but(parts));
     }
-    for (name, bytes) in files::cases() {
+    for (name, bytes) in files::cases().into_iter().chain(made::cases()) {
         put(name, &bytes);
+    }
+    for (name, bytes) in pieces::cases() {
+        put(&name, &bytes);
     }
 }

@@ -1,5 +1,8 @@
 //! Functions that misbehave, one way each.
 
+mod floods;
+mod reaches;
+
 use weir::adapter::Open;
 use weir::bindings::exports::weir::operator::guest::{
     Determinism, Function as Described, Kind, Layout, Port, Refusal, Setup,
@@ -7,6 +10,9 @@ use weir::bindings::exports::weir::operator::guest::{
 use weir::bindings::weir::operator::rows::{Column, Emitted, Output, Rows};
 use weir::bindings::weir::operator::schema::Field;
 use weir::{Row, RowError};
+
+pub use floods::*;
+pub use reaches::*;
 
 /// A number.
 #[derive(Row, Clone, Default)]
@@ -404,6 +410,25 @@ impl Open for Liar {
 }
 
 weir::export!(
+    log_of_empty_lines,
+    log_that_steers_the_terminal,
+    stderr_flood,
+    metric_names_bomb,
+    metric_names_over_calls,
+    metric_of_bad_names,
+    reject_of_a_mebibyte,
+    reject_bomb,
+    reads_files,
+    writes_files,
+    reads_environment,
+    reads_standard_input,
+    uses_the_network,
+    reads_clocks,
+    draws_random,
+    starts_others,
+    exits_with_failure,
+    aborts,
+    reads_what_others_left,
     exits,
     panics_at_length,
     prints_without_end,

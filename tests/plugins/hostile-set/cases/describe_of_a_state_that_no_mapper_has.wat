@@ -1,0 +1,3 @@
+;; mapper
+
+(data $state (i32.const 1080) (i32 1320 1))

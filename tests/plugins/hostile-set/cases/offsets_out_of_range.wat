@@ -1,0 +1,10 @@
+;; mapper
+;; The last text ends behind the bytes that there are.
+
+(data $given_field (i32.const 1280) (i32 2024 1 2050 6 0))
+(data $text_string (i32.const 2050) "string")
+(func $prepare (param $count i32) (call $give_texts (local.get $count)))
+(func $misbehave (param $count i32)
+  (i32.store
+    (i32.add (i32.load (i32.const 3308)) (i32.mul (local.get $count) (i32.const 4)))
+    (i32.const 99)))
