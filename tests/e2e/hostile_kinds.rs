@@ -341,10 +341,15 @@ fn log_of_empty_lines() {
 
 #[test]
 fn log_that_steers_the_terminal() {
-    harmless("log_that_steers_the_terminal", &[]);
+    let events = harmless("log_that_steers_the_terminal", &[]);
+    assert!(!events.out.contains(|c: char| c.is_control() && c != '\n'), "{:?}", events.out);
+    let said = events.of_kind("log")[0]["text"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("\u{1b}[2J") && said.contains('\u{9b}'), "{said:?}");
     let ran = rust("log_that_steers_the_terminal", "fail").once(&[]).fine();
-    let steers = |c: char| c.is_control() && c != '\n';
+    let steers = |c: char| c == '\u{202e}' || c.is_control() && c != '\n';
     assert!(ran.err.contains("[2J") && !ran.err.contains(steers), "{:?}", ran.err);
+    // A line of its own would look like one of the host's.
+    assert!(ran.err.contains("      error[WEIR-RUN-010]: forged"), "{}", ran.err);
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub fn doctor(args: &DoctorArgs) -> u8 {
             let event = serde_json::json!({
                 "event": "look", "what": what, "state": state, "text": text, "help": help,
             });
-            output::data(&event.to_string());
+            output::json(&event.to_string());
             continue;
         }
         output::data(&output::plain(&format!("{state:<4} {what}: {text}")));

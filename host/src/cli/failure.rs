@@ -78,12 +78,12 @@ impl Failure {
         match (self, format) {
             (Self::Job(error), Format::Text) => output::note(report::text(error).trim_end()),
             (Self::Job(error), Format::Json) => {
-                output::data(&report::json(error).to_string());
+                output::json(&report::json(error).to_string());
             }
             (Self::Other(other), Format::Text) => {
                 output::note(output::plain(&other.text()).trim_end())
             }
-            (Self::Other(other), Format::Json) => output::data(&other.json().to_string()),
+            (Self::Other(other), Format::Json) => output::json(&other.json().to_string()),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Other {
     // Writing to a string can't fail.
     fn text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "error[{}]: {}", self.code, self.message);
+        let _ = writeln!(out, "error[{}]: {}", self.code, output::set_in(&self.message));
         for (name, value) in &self.context {
             let _ = writeln!(out, "  {name:<10} {value}");
         }

@@ -63,7 +63,7 @@ fn one(path: &Path, args: &FmtArgs) -> Result<bool, Failure> {
     match args.format {
         Format::Json => {
             let line = serde_json::json!({ "event": "layout", "job": name, "changed": changed });
-            output::data(&line.to_string());
+            output::json(&line.to_string());
         }
         Format::Text if changed => output::data(&name),
         Format::Text => {}

@@ -33,11 +33,10 @@ pub fn inspect(args: &InspectArgs) -> u8 {
     };
     match loaded() {
         Ok(plugin) => {
-            let text = match args.format {
-                Format::Text => text(&plugin),
-                Format::Json => json(&plugin).to_string(),
-            };
-            output::data(output::plain(&text).trim_end());
+            match args.format {
+                Format::Text => output::data(output::plain(&text(&plugin)).trim_end()),
+                Format::Json => output::json(&json(&plugin).to_string()),
+            }
             exit::DONE
         }
         Err(failure) => {

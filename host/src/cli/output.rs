@@ -11,6 +11,26 @@ pub fn data(line: &str) {
     let _ = writeln!(out, "{}", hidden(line)).and_then(|()| out.flush());
 }
 
+/// Writes data as JSON: a line on standard output that says the same to whoever parses it, and has
+/// nothing in it that a terminal obeys.
+pub fn json(line: &str) {
+    data(&escaped(&hidden(line)));
+}
+
+/// JSON in which characters that steer a terminal are written as numbers. They can only stand in
+/// its strings.
+fn escaped(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c.is_control() || turns(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Writes for the person: a line on standard error.
 pub fn note(line: &str) {
     let mut out = std::io::stderr().lock();
@@ -22,11 +42,22 @@ pub fn watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// A text in which nothing can steer a terminal.
+/// A text in which nothing can steer a terminal or turn the direction of writing.
 pub fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
-        .collect()
+    let steers = |c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c);
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Characters that change the direction of what follows; all have three bytes, like what stands in
+/// for them.
+pub fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of several lines as a part of an outer one: lines after the first are set in, so that
+/// none of them looks like one that the host wrote.
+pub fn set_in(text: &str) -> String {
+    text.trim_end().replace('\n', "\n      ")
 }
 
 /// A number with thin groups of three, for people.
@@ -56,5 +87,19 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_a_terminal() {
         assert_eq!(plain("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb\nc");
+        assert_eq!(plain("a\u{9b}b\u{202e}c"), "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn json_says_the_same_without_control_characters() {
+        let value = serde_json::json!({ "ä": "a\u{1b}\u{7f}\u{9b}\u{202e}\n" });
+        let line = escaped(&value.to_string());
+        assert!(!line.contains(|c: char| c.is_control() || turns(c)), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn lines_after_the_first_are_set_in() {
+        assert_eq!(set_in("all is well\nerror[X]: no\n"), "all is well\n      error[X]: no");
     }
 }

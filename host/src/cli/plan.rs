@@ -28,7 +28,10 @@ pub fn plan(args: &PlanArgs) -> u8 {
     };
     match planned() {
         Ok(text) => {
-            output::data(output::plain(&text).trim_end());
+            match args.job.format {
+                Format::Text => output::data(output::plain(&text).trim_end()),
+                Format::Json => output::json(&text),
+            }
             exit::DONE
         }
         Err(failure) => {

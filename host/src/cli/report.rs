@@ -7,7 +7,7 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
 };
 
-use super::output::plain;
+use super::output::{plain, turns};
 use crate::job::{JobError, JobText, Mark, Problem};
 use crate::secret::hidden;
 
@@ -106,18 +106,9 @@ fn same_length(text: &str) -> String {
     out
 }
 
-/// Characters that change the direction of what follows; all have three bytes, like what stands in
-/// for them.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn shown(text: &str) -> String {
     // Before lines are broken: a part of a secret would not be known as one.
     plain(&hidden(text))
-        .chars()
-        .map(|c| if turns(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
 }
 
 /// One problem as miette shows it.

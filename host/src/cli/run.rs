@@ -196,7 +196,7 @@ impl Screen {
                 Format::Json => {
                     let mut event = sink::banner_json(&text);
                     event["event"] = "rows".into();
-                    output::data(&event.to_string());
+                    output::json(&event.to_string());
                 }
             }
         })
@@ -211,9 +211,9 @@ impl Screen {
                 line.op,
                 line.batch,
                 line.partition,
-                line.text
+                output::set_in(&line.text)
             ))),
-            Format::Json => output::data(
+            Format::Json => output::json(
                 &serde_json::json!({
                     "event": "log",
                     "level": line.level.name(),
@@ -307,7 +307,8 @@ fn refused_line(refused: &RefusedReport) -> String {
             format!("{} {rows} {what}", output::grouped(*count))
         })
         .collect();
-    format!("  {}: {}; first: {}", refused.at, counts.join(", "), refused.first)
+    let first = output::set_in(&refused.first);
+    format!("  {}: {}; first: {first}", refused.at, counts.join(", "))
 }
 
 impl Listener for Arc<Screen> {
@@ -315,7 +316,7 @@ impl Listener for Arc<Screen> {
         match self.format {
             Format::Text => self.text(event),
             Format::Json => match serde_json::to_string(event) {
-                Ok(line) => output::data(&line),
+                Ok(line) => output::json(&line),
                 Err(error) => output::note(&format!("an event can't be shown: {error}")),
             },
         }

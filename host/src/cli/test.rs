@@ -105,7 +105,7 @@ fn show(test: &TestSpec, outcome: &Outcome, format: Format) {
             "extra": outcome.extra,
             "error": outcome.error,
         });
-        return output::data(&event.to_string());
+        return output::json(&event.to_string());
     }
     let mark = if outcome.passed() { "ok  " } else { "FAIL" };
     output::data(&output::plain(&format!("{mark} {}", test.name)));

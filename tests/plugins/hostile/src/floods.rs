@@ -14,11 +14,11 @@ pub fn log_of_empty_lines(row: Number) -> Number {
     row
 }
 
-/// Logs a line that clears the screen.
+/// Logs lines that clear the screen and look like the host's own.
 #[weir::mapper]
 pub fn log_that_steers_the_terminal(row: Number) -> Number {
     if row.n == 7 {
-        log::error("\u{1b}[2J\u{1b}[31mall is well\r\u{9b}");
+        log::error("\u{1b}[2J\u{1b}[31mall is well\r\u{9b}\u{202e}\nerror[WEIR-RUN-010]: forged");
     }
     row
 }
