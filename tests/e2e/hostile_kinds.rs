@@ -41,6 +41,7 @@ at_a_seven! { goes_on:
     poll_for_a_century: "021" "longer than its limit of 300ms",
     poll_of_nothing: "020" "empty poll list",
     poll_of_a_handle_that_is_not_there: "020" "unknown handle index 12345",
+    poll_of_one_timer_a_million_times: "031" "more handles than its limit of 1000",
     pollable_bomb: "031" "the function wanted more handles than its limit of 1000",
     random_of_sixty_mebibytes: "020" "requested len 62914560 exceeds limit 16777216",
     call_of_another_type: "020" "indirect call type mismatch",
@@ -98,6 +99,10 @@ before_a_call! {
     open_that_refuses_at_length: "007" "can't be opened",
     layout_of_a_struct_of_a_million: "024" "says of itself has more than 2097152 bytes",
     file_of_65_mebibytes: "003" "it has more bytes than its limit of 67108864",
+    layout_that_reads_one_column_often: "025" "it wants the column `n` twice",
+    layout_that_reads_a_long_name: "025" "it wants a column `aaaa",
+    nested_components: "003" "components stand in it more than 1000 deep",
+    sections_without_content: "003" "failed to parse WebAssembly",
     functions_deep_inside: "003" "functions, its limit is 100000",
     thousands_of_exports: "003" "count exceeds limit",
     a_million_types: "003" "type nesting is too deep",
@@ -168,13 +173,6 @@ fn realloc_that_gives_one_place_for_all() {
     let job = job("realloc_that_gives_one_place_for_all", "fail");
     let (ran, _) = watched(&job);
     assert_eq!(ran.fine().of_kind("batch").len(), 6);
-}
-
-#[test]
-fn nested_components() {
-    let job = job("nested_components", "fail");
-    job.once(&[]).fine();
-    assert_eq!((1..=6).flat_map(|batch| rows(&job, batch)).count(), 12);
 }
 
 #[test]

@@ -1,29 +1,41 @@
 //! Counts the functions of a component before anything is compiled.
 
-/// Functions with a body in all modules of a component. Bytes that make no sense end the count:
-/// the engine says what is wrong with them.
-pub fn functions(component: &[u8]) -> u64 {
+/// Components stand in components at most so deep.
+pub const DEPTH_MAX: usize = 1_000;
+
+/// Functions with a body in all modules of a component; nothing if components stand in it deeper
+/// than [`DEPTH_MAX`]. Bytes that make no sense end the count: the engine says what is wrong.
+pub fn functions(component: &[u8]) -> Option<u64> {
     let mut functions = 0_u64;
-    // Components may stand in components, as deep as there are bytes.
-    let mut pending = vec![component];
-    while let Some(binary) = pending.pop() {
-        let (Some(header), Some(mut rest)) = (binary.get(..8), binary.get(8..)) else { continue };
-        let is_component = header[6] == 1;
-        while let Some((id, content, after)) = section(rest) {
-            match (is_component, id) {
-                // A module, or a component, inside of a component.
-                (true, 1 | 4) => pending.push(content),
-                // The functions of a module, of which the number comes first.
-                (false, 3) => {
-                    let count = number(content).map_or(0, |(count, _)| u64::from(count));
-                    functions = functions.saturating_add(count);
-                }
-                _ => {}
+    // What is left to be read, the innermost last: as many as are nested, however many there are.
+    let mut open = vec![opened(component)];
+    while let Some((is_component, rest)) = open.last_mut() {
+        let Some((id, content, after)) = section(rest) else {
+            open.pop();
+            continue;
+        };
+        *rest = after;
+        match (*is_component, id) {
+            // A module, or a component, inside of a component.
+            (true, 1 | 4) if open.len() > DEPTH_MAX => return None,
+            (true, 1 | 4) => open.push(opened(content)),
+            // The functions of a module, of which the number comes first.
+            (false, 3) => {
+                let count = number(content).map_or(0, |(count, _)| u64::from(count));
+                functions = functions.saturating_add(count);
             }
-            rest = after;
+            _ => {}
         }
     }
-    functions
+    Some(functions)
+}
+
+/// Whether it is a component, and its sections.
+fn opened(binary: &[u8]) -> (bool, &[u8]) {
+    match binary.split_at_checked(8) {
+        Some((header, sections)) => (header[6] == 1, sections),
+        None => (false, &[]),
+    }
 }
 
 /// The first section: its kind, its content, and what is behind it.
@@ -70,8 +82,28 @@ mod tests {
         let two = with(MODULE, &[(1, &[0]), (3, &[2, 0, 0])]);
         let three = with(MODULE, &[(3, &[3, 0, 0, 0])]);
         let inner = with(COMPONENT, &[(1, &three)]);
-        assert_eq!(functions(&with(COMPONENT, &[(1, &two), (4, &inner), (2, &[0])])), 5);
-        assert_eq!(functions(&MODULE), 0);
+        assert_eq!(functions(&with(COMPONENT, &[(1, &two), (4, &inner), (2, &[0])])), Some(5));
+        assert_eq!(functions(&MODULE), Some(0));
+        assert_eq!(functions(&[]), Some(0));
+    }
+
+    /// An empty component in so many others.
+    fn nested(depth: usize) -> Vec<u8> {
+        let mut bytes = COMPONENT.to_vec();
+        for _ in 0..depth {
+            // The length is written with five bytes, whatever it is.
+            let length = bytes.len();
+            let part = |place: usize| (length >> (7 * place)) as u8 & 0x7f;
+            let header = [4, part(0) | 0x80, part(1) | 0x80, part(2) | 0x80, part(3) | 0x80, 0];
+            bytes = [&COMPONENT[..], &header, &bytes].concat();
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_not_counted() {
+        assert_eq!(functions(&nested(DEPTH_MAX)), Some(0));
+        assert_eq!(functions(&nested(DEPTH_MAX + 1)), None);
     }
 
     proptest! {

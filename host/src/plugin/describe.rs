@@ -113,7 +113,7 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 const SHOWN_BYTES_MAX: usize = 80;
 
 /// The beginning of a text, for a message.
-fn brief(text: &str) -> String {
+pub(super) fn brief(text: &str) -> String {
     let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
     if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
 }

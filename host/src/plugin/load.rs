@@ -187,7 +187,12 @@ fn check_header(fetched: &Fetched, limits: &Limits) -> Result<(), PluginError> {
             help,
         })
     };
-    let functions = count::functions(&fetched.bytes);
+    let Some(functions) = count::functions(&fetched.bytes) else {
+        return not(
+            &format!("components stand in it more than {} deep", count::DEPTH_MAX),
+            "no toolchain makes such a file: it is damaged, or meant to do harm",
+        );
+    };
     if functions > limits.functions {
         return not(
             &format!("it has {functions} functions, its limit is {}", limits.functions),

@@ -1,6 +1,7 @@
 //! Rows that a function did not take.
 
 use super::abi::v0_1::weir::operator::rows as wire;
+use super::error::MESSAGE_BYTES_MAX;
 
 /// What should become of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +22,6 @@ pub struct RowError {
     /// Its reason, cut after 4 KiB.
     pub message: String,
 }
-
-/// A message is cut after so many bytes.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// Checks row errors: ascending, within the call.
 pub(super) fn checked(errors: Vec<wire::RowError>, count: u32) -> Result<Vec<RowError>, String> {

@@ -84,16 +84,12 @@ fn too_many(root: &str, limits: &Limits) -> Option<CallFailure> {
     Some(CallFailure::Many { what, limit })
 }
 
-/// So much of the message of a panic is shown; the rest is in its standard error.
-const PANIC_BYTES_MAX: usize = 4 * 1024;
-
 /// What a panic of Rust wrote to standard error: place and message, in one line.
 fn panic_message(stderr: &str) -> Option<String> {
     let mut lines = stderr.lines().skip_while(|line| !line.contains("panicked at "));
     let (_, place) = lines.next()?.split_once("panicked at ")?;
     let message = lines.take_while(|line| !line.starts_with("note: ")).collect::<Vec<_>>();
-    let mut text = format!("panicked at {place} {}", message.join(" "));
-    text.truncate(text.floor_char_boundary(PANIC_BYTES_MAX));
+    let text = format!("panicked at {place} {}", message.join(" "));
     Some(text.trim_end().to_owned())
 }
 

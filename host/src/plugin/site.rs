@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::aside::Aside;
-use super::describe::{self, Function};
+use super::describe::{self, Function, brief};
 use super::error::{CallFailure, PluginError};
 use super::grant::{Counters, Rights};
 use super::guest::Guest;
@@ -296,13 +296,18 @@ fn agree(
     if problems.is_empty() { Ok((places, Arc::clone(reads))) } else { Err(problems) }
 }
 
-/// The columns that a function chose at `open`.
+/// The columns that a function chose at `open`, each of them once.
 fn chosen(names: &[String], available: &SchemaRef) -> Result<(Vec<usize>, SchemaRef), String> {
-    let places: Result<Vec<usize>, String> = names
-        .iter()
-        .map(|name| available.index_of(name).map_err(|_| format!("it wants a column `{name}`")))
-        .collect();
-    let places = places?;
+    let mut places = Vec::new();
+    for name in names {
+        let Ok(place) = available.index_of(name) else {
+            return Err(format!("it wants a column `{}`", brief(name)));
+        };
+        if places.contains(&place) {
+            return Err(format!("it wants the column `{}` twice", brief(name)));
+        }
+        places.push(place);
+    }
     let fields: Vec<_> =
         places.iter().map(|place| Arc::clone(&available.fields()[*place])).collect();
     Ok((places, Arc::new(Schema::new(fields))))

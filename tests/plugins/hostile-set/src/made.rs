@@ -10,6 +10,7 @@ pub fn cases() -> Vec<(&'static str, Vec<u8>)> {
         ("file_of_65_mebibytes", file_of_65_mebibytes(honest)),
         ("functions_deep_inside", functions_deep_inside(honest)),
         ("nested_components", nested_components(honest)),
+        ("sections_without_content", sections_without_content(honest)),
         ("thousands_of_exports", thousands_of_exports(honest)),
         ("a_million_types", a_million_types()),
         ("compile_bomb_of_memory", compile_bomb_of_memory(honest)),
@@ -53,6 +54,11 @@ fn nested_components(honest: &[u8]) -> Vec<u8> {
     }
     back.reverse();
     [honest, &section(4, &back)].concat()
+}
+
+/// Twelve million components in it that have no bytes.
+fn sections_without_content(honest: &[u8]) -> Vec<u8> {
+    [honest, &[4, 0].repeat(12_000_000)].concat()
 }
 
 /// A component that exports one module two hundred thousand times.
