@@ -121,3 +121,16 @@ fn the_sandbox_shows_nothing_but_the_batch() {
     assert!(texts.iter().any(|text| text.contains("a warning from row 8")), "{texts:?}");
     assert_eq!(ran.of_kind("batch")[0]["counters"]["bad.peeked"], 3);
 }
+
+#[test]
+fn a_function_that_stays_open_prints_under_the_batch_that_it_is_in() {
+    let job =
+        crate::hostile_set::job_with("{root}/tests/plugins/hostile", "prints_rows", "fail", "");
+    let lines = job.once(&["--format", "json"]).fine().of_kind("log");
+    let said: Vec<(u64, &str)> = lines
+        .iter()
+        .map(|line| (line["batch"].as_u64().unwrap(), line["text"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said[..4], [(1, "row 1"), (1, "row 2"), (2, "row 3"), (2, "row 4")]);
+    assert_eq!(said[11], (6, "row 12"));
+}

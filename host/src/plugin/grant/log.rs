@@ -12,7 +12,7 @@ impl Host for GuestState {
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
-        self.console.log(&self.lane, level, &message);
+        self.console.log(level, &message);
     }
 }
 

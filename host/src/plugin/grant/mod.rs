@@ -43,7 +43,7 @@ impl GuestState {
         deadline: Deadline,
     ) -> Result<Self, PluginError> {
         let clock = GuestClock::at(lane.now.time);
-        let console = Console::new(limits);
+        let console = Console::new(lane.clone(), limits);
         let wasi = wasi::context(&lane, &clock, &console, rights)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
@@ -54,13 +54,14 @@ impl GuestState {
 
     /// Tells how many lines were dropped because there were too many.
     pub fn tell_dropped(&self) {
-        self.console.tell_dropped(&self.lane);
+        self.console.tell_dropped();
     }
 
     /// Another batch begins for an instance that is kept.
     pub fn rebind(&mut self, lane: Lane) -> Result<(), PluginError> {
         self.clock.set(lane.now.time);
         self.deadline.rebind(lane.now.interrupt.clone());
+        self.console.set_lane(lane.clone());
         self.wasi = wasi::context(&lane, &self.clock, &self.console, &self.rights)?;
         self.lane = lane;
         Ok(())

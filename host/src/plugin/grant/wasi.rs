@@ -131,6 +131,8 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 pub struct Console(Arc<Mutex<Written>>);
 
 struct Written {
+    /// Changes with the batch; a guest may keep its streams longer.
+    lane: Arc<Lane>,
     stderr: Vec<u8>,
     stderr_max: usize,
     line_max: usize,
@@ -140,9 +142,10 @@ struct Written {
 
 impl Console {
     /// Nothing written yet.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(lane: Lane, limits: &Limits) -> Self {
         let bytes = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
         Self(Arc::new(Mutex::new(Written {
+            lane: Arc::new(lane),
             stderr: Vec::new(),
             stderr_max: bytes(limits.stderr),
             line_max: bytes(limits.log_line),
@@ -155,30 +158,38 @@ impl Console {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Another batch begins.
+    pub fn set_lane(&self, lane: Lane) {
+        self.written().lane = Arc::new(lane);
+    }
+
     /// Whether lines go nowhere.
     pub fn set_quiet(&self, quiet: bool) {
         self.written().quiet = quiet;
     }
 
     /// A line for the log: cut when it is long, dropped when there were too many.
-    pub fn log(&self, lane: &Lane, level: LogLevel, line: &str) {
-        let end = {
+    pub fn log(&self, level: LogLevel, line: &str) {
+        let (lane, end) = {
             let mut written = self.written();
             let end = line.floor_char_boundary(written.line_max);
             if written.quiet || !written.gate.admit(end) {
                 return;
             }
-            end
+            (Arc::clone(&written.lane), end)
         };
-        log::write(lane, level, &line[..end]);
+        log::write(&lane, level, &line[..end]);
     }
 
     /// Tells how many lines were dropped since the last time.
-    pub fn tell_dropped(&self, lane: &Lane) {
-        let dropped = self.written().gate.take_dropped();
+    pub fn tell_dropped(&self) {
+        let (lane, dropped) = {
+            let mut written = self.written();
+            (Arc::clone(&written.lane), written.gate.take_dropped())
+        };
         if dropped > 0 {
             let line = format!("{dropped} lines were dropped: more than `limits.log_rate` allows");
-            log::write(lane, LogLevel::Warn, &line);
+            log::write(&lane, LogLevel::Warn, &line);
         }
     }
 
@@ -203,7 +214,6 @@ impl Console {
 /// One of the two standard streams: whole lines go to the log.
 #[derive(Clone)]
 struct LineStream {
-    lane: Lane,
     level: LogLevel,
     console: Console,
     pending: Arc<Mutex<Vec<u8>>>,
@@ -220,7 +230,7 @@ impl LineStream {
             pending.extend_from_slice(&part[..part.len().min(room)]);
             if part.ends_with(b"\n") {
                 let line = String::from_utf8_lossy(&pending).trim_end().to_owned();
-                self.console.log(&self.lane, self.level, &line);
+                self.console.log(self.level, &line);
                 pending.clear();
             }
         }
@@ -271,12 +281,7 @@ pub(super) fn context(
     console: &Console,
     rights: &Rights,
 ) -> Result<WasiCtx, PluginError> {
-    let stream = |level| LineStream {
-        lane: lane.clone(),
-        level,
-        console: console.clone(),
-        pending: Arc::default(),
-    };
+    let stream = |level| LineStream { level, console: console.clone(), pending: Arc::default() };
     let seed = lane.seed();
     let mut builder = WasiCtx::builder();
     builder

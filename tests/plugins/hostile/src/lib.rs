@@ -109,6 +109,13 @@ pub fn panics_at_length(row: Number) -> Number {
     row
 }
 
+/// Prints every row, and stays open from batch to batch with its streams.
+#[weir::mapper(pure)]
+pub fn prints_rows(row: Number) -> Number {
+    println!("row {}", row.n);
+    row
+}
+
 /// Prints without end at 7.
 #[weir::mapper]
 pub fn prints_without_end(row: Number) -> Number {
@@ -431,6 +438,7 @@ weir::export!(
     reads_what_others_left,
     exits,
     panics_at_length,
+    prints_rows,
     prints_without_end,
     allocates_crumbs,
     waits_and_asks,
