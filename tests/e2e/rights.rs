@@ -1,6 +1,8 @@
 //! A function sees of the machine what its op allows, and the process itself no more than the job.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use crate::host::{Job, command};
 
@@ -114,4 +116,27 @@ fn a_confined_run_leaves_nothing_in_the_folder_for_temporary_files() {
     let run = run.args(["run", "job.toml", "--once"]).env("TMPDIR", temporary.path());
     assert!(run.output().unwrap().status.success());
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_function_that_waits_on_a_pipe_for_ever_can_be_stopped() {
+    let job = job("allow = { read = [\"data\"] }");
+    let pipe = job.path().join("data/table.txt");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut run = command(job.path());
+    let mut run = run.args(["run", "job.toml"]).stderr(Stdio::piped()).spawn().unwrap();
+    // Opens when the function has opened it too; while it is open, the function waits for a line.
+    let written = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let kill = |signal| {
+        let pid = rustix::process::Pid::from_child(&run);
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    kill(rustix::process::Signal::TERM);
+    assert!(lines.any(|line| line.starts_with("stopping after the batch in flight")));
+    kill(rustix::process::Signal::TERM);
+    assert!(lines.any(|line| line.contains("does not give up")));
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    drop(written);
 }

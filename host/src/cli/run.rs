@@ -23,6 +23,9 @@ use crate::job::Job;
 use crate::plan::{LogLine, LogSink, Progress, Resources};
 use crate::sink::{self, ConsoleText, Lines};
 
+/// How long stopping at once may take.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
 /// Where a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum From {
@@ -137,6 +140,7 @@ fn listen(stop: &Stop, grace: Duration) -> std::io::Result<signal_hook::iterator
         for _ in signals.forever() {
             if std::mem::replace(&mut before, true) {
                 stop.now();
+                or_end(&stop);
                 continue;
             }
             output::note("stopping after the batch in flight; a second signal stops at once");
@@ -146,11 +150,26 @@ fn listen(stop: &Stop, grace: Duration) -> std::io::Result<signal_hook::iterator
             let _ = std::thread::Builder::new().name("grace".into()).spawn(move || {
                 if !stop.wait_for_end(grace) {
                     stop.now();
+                    or_end(&stop);
                 }
             });
         }
     })?;
     Ok(handle)
+}
+
+/// Ends the process if the batch does not give up: a function that may read a folder can wait in
+/// the system for ever, on a pipe that nobody writes to.
+#[allow(clippy::exit, reason = "nothing of the batch is visible, as after a crash")]
+fn or_end(stop: &Stop) {
+    let stop = stop.clone();
+    // Without this thread it needs a signal that can't be caught.
+    let _ = std::thread::Builder::new().name("end".into()).spawn(move || {
+        if !stop.wait_for_end(AT_ONCE) {
+            output::note("the batch in flight does not give up; the process ends without it");
+            std::process::exit(i32::from(exit::FAILED));
+        }
+    });
 }
 
 /// What the person sees of a run.
