@@ -26,18 +26,27 @@ pub fn completions(args: &CompletionsArgs) -> u8 {
 pub struct ManArgs {
     /// The folder, such as /usr/local/share/man/man1. It is made if it isn't there.
     folder: PathBuf,
+    /// How the result is shown.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 pub fn man(args: &ManArgs) -> u8 {
     let written = std::fs::create_dir_all(&args.folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
     match written {
-        Ok(()) => exit::DONE,
+        Ok(()) => {
+            if args.format == Format::Json {
+                let event = serde_json::json!({ "event": "man", "folder": args.folder });
+                output::data(&event.to_string());
+            }
+            exit::DONE
+        }
         Err(error) => {
             let message = format!("can't write to `{}`: {error}", args.folder.display());
             Failure::new("WEIR-CLI-001", message)
                 .help("give a folder that you may write to")
-                .show(Format::Text);
+                .show(args.format);
             exit::FAILED
         }
     }

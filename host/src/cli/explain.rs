@@ -75,6 +75,11 @@ const TEXTS: &[(&str, &str)] = &[
       looking every second. The reason stands in the message.",
     ),
     (
+        "WEIR-CLI-009",
+        "The command line makes no sense: an unknown command or option, or a value that an option \
+         can't have. `--help` behind a command shows what it takes.",
+    ),
+    (
         "WEIR-PLUGIN-001",
         "`wasm` names neither a file nor a folder. A relative path starts at the \
       folder of job.toml, not at the folder that the command was typed in.",

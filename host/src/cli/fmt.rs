@@ -50,11 +50,11 @@ fn one(path: &Path, args: &FmtArgs) -> Result<bool, Failure> {
         Failure::Job(JobError { text, problems })
     })?;
     let changed = out != text;
-    if input && !args.check {
+    if input && !args.check && args.format == Format::Text {
         output::data(out.trim_end_matches('\n'));
         return Ok(changed);
     }
-    if changed && !args.check {
+    if changed && !args.check && !input {
         replace(path, &out).map_err(|error| {
             Failure::new("WEIR-CLI-001", format!("can't write `{name}`: {error}"))
                 .help("the file is as it was; its folder must be writable")
@@ -62,7 +62,11 @@ fn one(path: &Path, args: &FmtArgs) -> Result<bool, Failure> {
     }
     match args.format {
         Format::Json => {
-            let line = serde_json::json!({ "event": "layout", "job": name, "changed": changed });
+            let mut line =
+                serde_json::json!({ "event": "layout", "job": name, "changed": changed });
+            if input && !args.check {
+                line["text"] = out.into();
+            }
             output::json(&line.to_string());
         }
         Format::Text if changed => output::data(&name),

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod completions;
+mod config;
 mod confine;
 mod dev;
 mod doctor;
@@ -20,7 +21,9 @@ mod output;
 mod plan;
 pub mod report;
 mod run;
+mod schema;
 mod test;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +62,10 @@ enum Command {
     Fmt(fmt::FmtArgs),
     /// Explain an error code.
     Explain(explain::ExplainArgs),
+    /// Show the settings of a job.
+    Config(config::ConfigArgs),
+    /// Print a JSON schema of job files, for editors.
+    Schema(schema::SchemaArgs),
     /// Look at what of this machine Weir can use.
     Doctor(doctor::DoctorArgs),
     /// Print completions for a shell.
@@ -116,7 +123,10 @@ pub fn main() -> ExitCode {
             arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
         return ExitCode::from(compile_child(&arguments));
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(usage::show(&error)),
+    };
     let code = match cli.command {
         Command::New(args) => new::new(&args),
         Command::Dev(args) => dev::dev(&args),
@@ -128,6 +138,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Config(args) => config::config(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),

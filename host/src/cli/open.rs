@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use super::failure::Failure;
 use super::{Format, JobArgs, exit, output, report};
 use crate::id::NodeId;
-use crate::job::{Job, JobError, Outside};
+use crate::job::{self, Job, JobError, Outside, Section};
 use crate::plan::{self, JobPlan, Loaded, Settings};
 use crate::plugin::build::cache_folder;
 use crate::plugin::{Cache, Compiler, Wall};
@@ -40,8 +40,30 @@ pub fn wall() -> Result<(Wall, Option<Cache>), Failure> {
 }
 
 /// Reads and checks a job file.
-#[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]
 pub fn job(args: &JobArgs) -> Result<Job, Failure> {
+    let (mut job, warnings) =
+        read(args, |bytes, path, folder, outside| Job::parse(bytes, path, folder, outside))?;
+    job.resolve(&variable)?;
+    if !warnings.is_empty() && args.format == Format::Text {
+        let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };
+        output::note(report::warnings(&warnings).trim_end());
+    }
+    Ok(job)
+}
+
+/// Reads and checks a job file, and gives all settings in effect.
+pub fn effective(args: &JobArgs) -> Result<Vec<Section>, Failure> {
+    read(args, |bytes, path, folder, outside| {
+        job::effective(bytes, path, folder, (outside, cores()))
+    })
+}
+
+/// Reads the file of a job by one of the ways to do so.
+#[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]
+fn read<T>(
+    args: &JobArgs,
+    way: impl FnOnce(&[u8], &str, PathBuf, &Outside<'_>) -> Result<T, JobError>,
+) -> Result<T, Failure> {
     let shown = args.job.display().to_string();
     let bytes = std::fs::read(&args.job).map_err(|error| {
         Failure::new("WEIR-CLI-002", format!("can't read `{shown}`: {error}"))
@@ -51,20 +73,18 @@ pub fn job(args: &JobArgs) -> Result<Job, Failure> {
     let folder = args.job.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let environment: Vec<(String, String)> =
         std::env::vars().filter(|(name, _)| name.starts_with("HOST__")).collect();
-    let variable = |name: &str| std::env::var(name).ok();
     let outside = Outside {
         set: &args.set,
         overrides: &environment,
         variable: &variable,
         secret_file: &|path| secret_file(&folder.join(path)),
     };
-    let (mut job, warnings) = Job::parse(&bytes, &shown, folder.clone(), &outside)?;
-    job.resolve(&variable)?;
-    if !warnings.is_empty() && args.format == Format::Text {
-        let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };
-        output::note(report::warnings(&warnings).trim_end());
-    }
-    Ok(job)
+    Ok(way(&bytes, &shown, folder.clone(), &outside)?)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The text of the file of a secret, or why it can't be had.
@@ -81,8 +101,12 @@ fn secret_file(path: &Path) -> Result<String, String> {
 
 /// Lanes of a job: what it says, or the cores of the machine.
 pub fn parallelism(job: &Job) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     job.settings.parallelism.unwrap_or_else(cores)
+}
+
+/// The cores of the machine that the process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// A job with its sources open and its plugins loaded.

@@ -76,6 +76,7 @@ fn tested(args: &TestArgs) -> Result<bool, Failure> {
     }
     let file = if folder { args.path.join("job.toml") } else { args.path.clone() };
     if folder && !file.is_file() {
+        summary(args.format, 0, 0);
         return Ok(true);
     }
     let set = args.set.clone();
@@ -89,10 +90,22 @@ fn tested(args: &TestArgs) -> Result<bool, Failure> {
         failed += usize::from(!outcome.passed());
         show(test, &outcome, args.format);
     }
-    if args.format == Format::Text && !opened.job.tests.is_empty() {
-        output::note(&format!("{} passed, {failed} failed", opened.job.tests.len() - failed));
-    }
+    summary(args.format, opened.job.tests.len() - failed, failed);
     Ok(failed == 0)
+}
+
+fn summary(format: Format, passed: usize, failed: usize) {
+    match format {
+        Format::Json => {
+            let event =
+                serde_json::json!({ "event": "tested", "passed": passed, "failed": failed });
+            output::data(&event.to_string());
+        }
+        Format::Text if passed + failed > 0 => {
+            output::note(&format!("{passed} passed, {failed} failed"));
+        }
+        Format::Text => {}
+    }
 }
 
 fn show(test: &TestSpec, outcome: &Outcome, format: Format) {

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, Problems};
 use super::problem::{Problem, Span};
+use super::schema::ALLOW;
 use super::value::Value;
 
 /// The rights of an op or a function.
@@ -38,7 +39,7 @@ pub struct FolderSpec {
 /// Reads `allow = { env = ["TZ"], read = ["tables"], write = ["scratch"] }`.
 pub fn allow(fields: &Fields<'_>, problems: &Problems) -> Allow {
     let Some((table, span)) = fields.table("allow") else { return Allow::default() };
-    let fields = Fields::new(table, span, problems);
+    let fields = Fields::new((table, span), std::slice::from_ref(&ALLOW), problems);
     let mut allow = Allow { env: env(&fields), folders: Vec::new() };
     for (name, write) in [("read", false), ("write", true)] {
         let (paths, _) = fields.texts(name).unwrap_or_default();
@@ -53,7 +54,10 @@ pub fn allow(fields: &Fields<'_>, problems: &Problems) -> Allow {
         }
     }
     for later in ["http", "tcp", "udp"] {
-        if let Some(node) = fields.take(later) {
+        // A word that is not available is none of "settings here".
+        if table.get(later).is_some()
+            && let Some(node) = fields.take(later)
+        {
             let message = format!("`allow.{later}` is not available in this version");
             let problem = Problem::new("WEIR-JOB-007", message).at(node.span.clone(), "");
             fields.problem(problem.help("remove it; functions have no network"));

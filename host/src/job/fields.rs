@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::later;
 use super::problem::{Problem, Span};
+use super::schema::{self, Place, Preset, Setting};
 use super::units::{self, Time};
 use super::value::{Node, Table, Value};
 
@@ -17,6 +18,7 @@ type Texts = (Vec<(String, Span)>, Span);
 /// The settings of one table.
 pub struct Fields<'a> {
     table: &'a Table,
+    places: &'static [Place],
     /// Where the entry stands, for settings that are missing.
     pub span: Span,
     known: RefCell<Vec<&'static str>>,
@@ -24,9 +26,24 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The settings of a table.
-    pub fn new(table: &'a Table, span: Span, problems: &'a Problems) -> Self {
-        Self { table, span, known: RefCell::default(), problems }
+    /// The settings of a table, which is one of these places.
+    pub fn new(
+        (table, span): (&'a Table, Span),
+        places: &'static [Place],
+        problems: &'a Problems,
+    ) -> Self {
+        Self { table, places, span, known: RefCell::default(), problems }
+    }
+
+    /// What the schema says of a setting. The tests of the schema hold that it knows all that are
+    /// asked for.
+    fn setting(&self, name: &str) -> Option<&'static Setting> {
+        schema::find(self.places, name)
+    }
+
+    /// What holds when a setting isn't written.
+    fn preset(&self, name: &str) -> Preset {
+        self.setting(name).map_or(Preset::None, |setting| setting.preset)
     }
 
     /// Adds a problem.
@@ -112,10 +129,14 @@ impl<'a> Fields<'a> {
         self.filled(name, help)
     }
 
-    /// One of several words.
+    /// One of several words, or the preset.
     pub fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let of = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if let (None, Preset::Text(preset)) = (self.take(name), self.preset(name)) {
+            return of(preset);
+        }
         let (text, span) = self.text(name)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        let found = of(&text);
         if found.is_none() {
             if let Some(problem) = later::value(name, &text, &span) {
                 self.problem(problem);
@@ -141,8 +162,12 @@ impl<'a> Fields<'a> {
         self.word(name, words)
     }
 
-    /// A whole number within bounds.
-    pub fn number(&self, name: &'static str, least: i64, most: i64) -> Option<i64> {
+    /// A whole number within its bounds, or the preset.
+    pub fn number(&self, name: &'static str) -> Option<i64> {
+        let (least, most) = schema::numbers(self.setting(name));
+        if let (None, Preset::Number(preset)) = (self.take(name), self.preset(name)) {
+            return Some(preset);
+        }
         let node = self.take(name)?;
         match &node.value {
             Value::Int(number) if (least..=most).contains(number) => Some(*number),
@@ -162,8 +187,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Yes or no.
+    /// Yes or no, or the preset.
     pub fn flag(&self, name: &'static str) -> Option<bool> {
+        if let (None, Preset::Flag(preset)) = (self.take(name), self.preset(name)) {
+            return Some(preset);
+        }
         let node = self.take(name)?;
         match &node.value {
             Value::Bool(flag) => Some(*flag),
@@ -174,8 +202,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A length of time within bounds.
-    pub fn time(&self, name: &'static str, least: Duration, most: Duration) -> Option<Duration> {
+    /// A length of time within its bounds, or the preset.
+    pub fn time(&self, name: &'static str) -> Option<Duration> {
+        let (least, most) = schema::times(self.setting(name));
+        if let (None, Preset::Time(preset)) = (self.take(name), self.preset(name)) {
+            return Some(preset);
+        }
         let (text, span) = self.text_like(name, "a length of time such as \"5s\"")?;
         let shown = brief(&text);
         match units::time(&text) {
@@ -200,8 +232,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A number of bytes within bounds.
-    pub fn bytes(&self, name: &'static str, least: u64, most: u64) -> Option<u64> {
+    /// A number of bytes within its bounds, or the preset.
+    pub fn bytes(&self, name: &'static str) -> Option<u64> {
+        let (least, most) = schema::sizes(self.setting(name));
+        if let (None, Preset::Size(preset)) = (self.take(name), self.preset(name)) {
+            return Some(preset);
+        }
         let node = self.take(name)?;
         let (bytes, shown) = match &node.value {
             Value::Int(number) => (u64::try_from(*number).ok(), number.to_string()),

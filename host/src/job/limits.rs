@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+use super::fields::{Fields, Problems};
+use super::problem::Span;
+use super::schema::LIMITS;
+use super::value::{NOTHING, Table};
 
 /// `limits = { memory = "256MiB", time = "10s", … }` of an op or a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,25 +49,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            memory: 256 * MIB,
-            time: Duration::from_secs(10),
-            result: 64 * MIB,
-            rows: 64,
-            memories: 4,
-            tables: 8,
-            elements: 100_000,
-            instances: 64,
-            handles: 1_000,
-            log_line: 4 * KIB,
-            log_rate: MIB,
-            stderr: 64 * KIB,
-            metrics: 256,
-            component: 64 * MIB,
-            functions: 100_000,
-            compile_memory: 2 * GIB,
-            compile_time: Duration::from_secs(120),
-        }
+        Self::read((&NOTHING, 0..0), &Problems::default())
     }
 }
 
@@ -89,60 +72,35 @@ impl Limits {
             ..self.clone()
         }
     }
+
+    /// Reads a table of limits. Their bounds, and what holds for those that aren't there, stand in
+    /// [`LIMITS`].
+    pub(super) fn read(table: (&Table, Span), problems: &Problems) -> Self {
+        let fields = Fields::new(table, std::slice::from_ref(&LIMITS), problems);
+        // What is wrong is a problem already: what stands in its place is of no account.
+        let bytes = |name| fields.bytes(name).unwrap_or_default();
+        let time = |name| fields.time(name).unwrap_or_default();
+        let number = |name| fields.number(name).unwrap_or_default().unsigned_abs();
+        let limits = Self {
+            memory: bytes("memory"),
+            time: time("time"),
+            result: bytes("result"),
+            rows: number("rows"),
+            memories: number("memories"),
+            tables: number("tables"),
+            elements: number("elements"),
+            instances: number("instances"),
+            handles: number("handles"),
+            log_line: bytes("log_line"),
+            log_rate: bytes("log_rate"),
+            stderr: bytes("stderr"),
+            metrics: number("metrics"),
+            component: bytes("component"),
+            functions: number("functions"),
+            compile_memory: bytes("compile_memory"),
+            compile_time: time("compile_time"),
+        };
+        fields.finish();
+        limits
+    }
 }
-
-/// How a limit is written in a job, and its bounds.
-pub struct Bound<T: 'static> {
-    /// Its name.
-    pub name: &'static str,
-    /// The least that it can be set to.
-    pub least: T,
-    /// The most.
-    pub most: T,
-    /// Where it is kept.
-    pub place: fn(&mut Limits) -> &mut T,
-}
-
-/// Limits that are a number of bytes.
-pub const BYTES: [Bound<u64>; 7] = [
-    Bound { name: "memory", least: MIB, most: 4 * GIB, place: |limits| &mut limits.memory },
-    Bound { name: "result", least: 64 * KIB, most: GIB, place: |limits| &mut limits.result },
-    Bound { name: "log_line", least: 64, most: MIB, place: |limits| &mut limits.log_line },
-    Bound { name: "log_rate", least: 0, most: GIB, place: |limits| &mut limits.log_rate },
-    Bound { name: "stderr", least: 0, most: 16 * MIB, place: |limits| &mut limits.stderr },
-    Bound { name: "component", least: KIB, most: GIB, place: |limits| &mut limits.component },
-    Bound {
-        name: "compile_memory",
-        least: 256 * MIB,
-        most: 64 * GIB,
-        place: |limits| &mut limits.compile_memory,
-    },
-];
-
-/// Limits that are a length of time.
-pub const TIMES: [Bound<Duration>; 2] = [
-    Bound {
-        name: "time",
-        least: Duration::from_millis(10),
-        most: Duration::from_secs(3600),
-        place: |limits| &mut limits.time,
-    },
-    Bound {
-        name: "compile_time",
-        least: Duration::from_secs(1),
-        most: Duration::from_secs(3600),
-        place: |limits| &mut limits.compile_time,
-    },
-];
-
-/// Limits that are a number.
-pub const NUMBERS: [Bound<u64>; 8] = [
-    Bound { name: "rows", least: 1, most: 1_000_000, place: |limits| &mut limits.rows },
-    Bound { name: "memories", least: 1, most: 100, place: |limits| &mut limits.memories },
-    Bound { name: "tables", least: 1, most: 1_000, place: |limits| &mut limits.tables },
-    Bound { name: "elements", least: 0, most: 10_000_000, place: |limits| &mut limits.elements },
-    Bound { name: "instances", least: 1, most: 1_000, place: |limits| &mut limits.instances },
-    Bound { name: "handles", least: 10, most: 100_000, place: |limits| &mut limits.handles },
-    Bound { name: "metrics", least: 0, most: 10_000, place: |limits| &mut limits.metrics },
-    Bound { name: "functions", least: 1, most: 1_000_000, place: |limits| &mut limits.functions },
-];

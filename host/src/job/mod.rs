@@ -11,6 +11,7 @@ mod aside;
 mod calls;
 mod check;
 pub mod codes;
+mod effective;
 mod entries;
 mod fields;
 mod later;
@@ -19,18 +20,24 @@ mod limits;
 mod overrides;
 mod problem;
 mod read;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod units;
 mod value;
 mod vars;
+mod written;
 
 pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use aside::{DeadLettersSpec, Expect, TestSpec};
+pub use effective::{Line, Section, effective};
 pub use layout::formatted;
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
+pub use schema::schema;
+pub use value::Value;
 pub use vars::Outside;
+pub use written::{key, toml};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::check;
 use super::entries::{self, Entry, KINDS, Kind};
 use super::fields::{Fields, Problems};
 use super::problem::{JobError, Problem, Span};
-use super::value::{self, Table, Value};
+use super::schema;
+use super::value::{self, NOTHING, Table, Value};
+use super::vars::Filled;
 use super::{DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, overrides, vars};
 use crate::id::JobName;
 
@@ -18,8 +20,6 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// So many sources, ops, functions and sinks a job may have.
 const ENTRIES_MAX: usize = 1_000;
-
-const GIB: u64 = 1 << 30;
 
 impl Job {
     /// Reads a job from the bytes of its file. Gives the job with its warnings, or everything that
@@ -30,6 +30,25 @@ impl Job {
         folder: PathBuf,
         outside: &Outside<'_>,
     ) -> Result<(Self, Vec<Problem>), JobError> {
+        Document::open(bytes, path, outside)?.job(folder)
+    }
+}
+
+/// A job file as values, with what was changed from outside and with the values of `[vars]`.
+pub struct Document {
+    /// All that it says.
+    pub table: Table,
+    /// What became of `[vars]`.
+    pub filled: Filled,
+    /// Its text.
+    pub text: Arc<JobText>,
+    readable: bool,
+    problems: Vec<Problem>,
+}
+
+impl Document {
+    /// Reads a file. What is wrong inside of it is told together with what it means.
+    pub fn open(bytes: &[u8], path: &str, outside: &Outside<'_>) -> Result<Self, JobError> {
         let text = decode(bytes).map_err(|(text, problem)| JobError {
             text: Arc::new(JobText { path: path.to_owned(), text, overrides: Vec::new() }),
             problems: vec![problem],
@@ -42,21 +61,27 @@ impl Job {
         };
         let text = Arc::new(JobText { path: path.to_owned(), text, overrides });
         let problems = RefCell::new(others);
-        let unused = match readable {
+        let filled = match readable {
             true => vars::apply(&mut table, outside, &problems),
-            false => Vec::new(),
+            false => Filled::default(),
         };
-        let read = if readable { read(&table, &text, folder, &problems) } else { None };
-        let mut problems = problems.into_inner();
+        Ok(Self { table, filled, text, readable, problems: problems.into_inner() })
+    }
+
+    /// Checks it. Gives the job with its warnings, or everything that is wrong.
+    pub fn job(&self, folder: PathBuf) -> Result<(Job, Vec<Problem>), JobError> {
+        let problems = RefCell::new(self.problems.clone());
+        let read = match self.readable {
+            true => read(&self.table, &self.text, folder, &problems),
+            false => None,
+        };
+        let problems = problems.into_inner();
         match read {
             Some((job, mut warnings)) if problems.is_empty() => {
-                warnings.extend(unused);
+                warnings.extend(self.filled.warnings.iter().cloned());
                 Ok((job, sorted(warnings)))
             }
-            _ => {
-                problems = sorted(problems);
-                Err(JobError { text, problems })
-            }
+            _ => Err(JobError { text: Arc::clone(&self.text), problems: sorted(problems) }),
         }
     }
 }
@@ -112,13 +137,15 @@ fn read(
     folder: PathBuf,
     problems: &Problems,
 ) -> Option<(Job, Vec<Problem>)> {
-    let fields = Fields::new(table, 0..0, problems);
+    let fields = Fields::new((table, 0..0), slice::from_ref(&schema::TOP), problems);
     version(&fields);
     let name = name(&fields);
     let settings = settings(&fields, problems);
     let dead_letters = dead_letters(&fields, problems, name.as_ref());
     let entries = entries(&fields);
     let tests = fields.tables("test");
+    // Its values stand in the texts already.
+    fields.take("vars");
     fields.finish();
     if entries.len() > ENTRIES_MAX {
         let message = format!("{} entries are more than {ENTRIES_MAX}", entries.len());
@@ -199,8 +226,8 @@ fn dead_letters(
     let name = name.map_or("", JobName::as_str);
     let path = format!(".weir/{name}/dead-letters");
     let mut spec = DeadLettersSpec { path, path_span: 0..0, row: true };
-    let Some((table, span)) = fields.table("dead_letters") else { return spec };
-    let fields = Fields::new(table, span, problems);
+    let table = fields.table("dead_letters").unwrap_or((&NOTHING, 0..0));
+    let fields = Fields::new(table, slice::from_ref(&schema::DEAD_LETTERS), problems);
     let help = "a folder, such as `path = \"dead-letters\"`";
     if let Some((path, path_span)) = fields.filled("path", help) {
         (spec.path, spec.path_span) = (path, path_span);
@@ -211,30 +238,16 @@ fn dead_letters(
 }
 
 fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {
-    let mut settings = Settings {
-        batch: Duration::from_secs(1),
-        parallelism: None,
-        memory: GIB,
-        confine: true,
-        grace: Duration::from_secs(30),
+    let table = fields.table("job").unwrap_or((&NOTHING, 0..0));
+    let fields = Fields::new(table, slice::from_ref(&schema::JOB), problems);
+    // What is wrong is a problem already: what stands in its place is of no account.
+    let settings = Settings {
+        batch: fields.time("batch").unwrap_or_default(),
+        parallelism: fields.number("parallelism").and_then(|lanes| usize::try_from(lanes).ok()),
+        memory: fields.bytes("memory").unwrap_or_default(),
+        confine: fields.flag("confine").unwrap_or(true),
+        grace: fields.time("grace").unwrap_or_default(),
     };
-    let Some((table, span)) = fields.table("job") else { return settings };
-    let fields = Fields::new(table, span, problems);
-    let day = Duration::from_secs(24 * 3600);
-    if let Some(batch) = fields.time("batch", Duration::ZERO, day) {
-        settings.batch = batch;
-    }
-    let lanes = fields.number("parallelism", 1, 256);
-    settings.parallelism = lanes.and_then(|lanes| usize::try_from(lanes).ok());
-    if let Some(memory) = fields.bytes("memory", 16 << 20, 1 << 44) {
-        settings.memory = memory;
-    }
-    if let Some(confine) = fields.flag("confine") {
-        settings.confine = confine;
-    }
-    if let Some(grace) = fields.time("grace", Duration::ZERO, day) {
-        settings.grace = grace;
-    }
     fields.finish();
     settings
 }

@@ -40,6 +40,9 @@ pub struct Table {
     pub entries: Vec<(String, Span, Node)>,
 }
 
+/// A table in which nothing is written: all of it is preset.
+pub static NOTHING: Table = Table { entries: Vec::new() };
+
 /// How deep values may nest. The parser itself goes to 80, so that its stack is bounded.
 const DEPTH_MAX: usize = 32;
 

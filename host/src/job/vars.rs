@@ -52,13 +52,39 @@ const HELP: &str = "a value is text, `{ env = \"NAME\", default = \"…\" }`, \
 
 const WRITTEN_SO: &str = "`${name}` stands for a value of [vars]; write `$${` for `${` itself";
 
-/// Puts the values of `[vars]` into the texts of a job, and takes `[vars]` out. Gives warnings.
-pub fn apply(table: &mut Table, outside: &Outside<'_>, problems: &Problems) -> Vec<Problem> {
+/// What became of `[vars]`.
+#[derive(Debug, Default)]
+pub struct Filled {
+    /// Values that nobody uses.
+    pub warnings: Vec<Problem>,
+    /// The texts that values were put into.
+    pub texts: Vec<FilledText>,
+}
+
+/// A text that values were put into.
+#[derive(Debug)]
+pub struct FilledText {
+    /// Where it stands.
+    pub start: usize,
+    /// The text with its values, but with stars for secrets.
+    pub shown: String,
+    /// The values: name, where it was taken from, and the place of that.
+    pub values: Vec<(String, String, Span)>,
+}
+
+/// Puts the values of `[vars]` into the texts of a job, and takes `[vars]` out.
+pub fn apply(table: &mut Table, outside: &Outside<'_>, problems: &Problems) -> Filled {
     let place = table.entries.iter().position(|(name, _, _)| name == "vars");
     let vars = place.map(|place| table.entries.remove(place).2);
     let vars = vars.map(|node| read(&node, problems)).unwrap_or_default();
-    let mut filling =
-        Filling { vars: &vars, outside, problems, values: HashMap::new(), used: HashSet::new() };
+    let mut filling = Filling {
+        vars: &vars,
+        outside,
+        problems,
+        values: HashMap::new(),
+        used: HashSet::new(),
+        texts: Vec::new(),
+    };
     filling.table(table, &mut Vec::new());
     let unused = vars.iter().filter(|(name, _)| !filling.used.contains(name));
     let unused = unused.map(|(name, var)| {
@@ -66,7 +92,7 @@ pub fn apply(table: &mut Table, outside: &Outside<'_>, problems: &Problems) -> V
         let help = format!("write `${{{name}}}` where it is meant, or remove it");
         Problem::new("WEIR-JOB-023", message).at(var.span.clone(), "").help(help)
     });
-    unused.collect()
+    Filled { warnings: unused.collect(), texts: filling.texts }
 }
 
 type Vars = Vec<(String, Var)>;
@@ -137,6 +163,23 @@ fn origin(node: &Node) -> Result<Origin, String> {
 }
 
 impl Var {
+    fn is_secret(&self) -> bool {
+        matches!(self.origin, Origin::SecretVariable(_) | Origin::SecretFile(_))
+    }
+
+    /// Where its value comes from, for people. Empty if it stands in the job.
+    fn taken_from(&self, outside: &Outside<'_>) -> String {
+        match &self.origin {
+            Origin::Written(_) => String::new(),
+            Origin::Variable { name, .. } if (outside.variable)(name).is_some() => {
+                format!("variable {}", brief(name))
+            }
+            Origin::Variable { name, .. } => format!("default, {} is not set", brief(name)),
+            Origin::SecretVariable(name) => format!("secret in variable {}", brief(name)),
+            Origin::SecretFile(path) => format!("secret in file {}", brief(path)),
+        }
+    }
+
     fn value(&self, outside: &Outside<'_>) -> Result<String, (String, String)> {
         let unset = |name: &str, help: &str| {
             (format!("the variable `{}` is not set", brief(name)), help.to_owned())
@@ -182,7 +225,11 @@ struct Filling<'a> {
     /// What was looked up, once each; none if that failed.
     values: HashMap<String, Option<String>>,
     used: HashSet<String>,
+    texts: Vec<FilledText>,
 }
+
+/// What stands in the place of a secret where settings are shown.
+const STARS: &str = "***";
 
 impl Filling<'_> {
     fn table(&mut self, table: &mut Table, path: &mut Vec<String>) {
@@ -220,16 +267,18 @@ impl Filling<'_> {
 
     fn filled(&mut self, text: &str, span: &Span) -> Option<String> {
         let mut out = String::with_capacity(text.len());
+        let mut told = FilledText { start: span.start, shown: String::new(), values: Vec::new() };
         let (mut rest, mut whole) = (text, true);
         while let Some(at) = rest.find("${") {
             let before = &rest[..at];
             rest = &rest[at + 2..];
             if let Some(before) = before.strip_suffix('$') {
-                out.push_str(before);
-                out.push_str("${");
+                out.extend([before, "${"]);
+                told.shown.extend([before, "${"]);
                 continue;
             }
             out.push_str(before);
+            told.shown.push_str(before);
             let end = rest.find('}').filter(|end| *end > 0 && rest[..*end].chars().all(in_name));
             let Some(end) = end else {
                 let message = "`${` is not followed by a name and `}`".to_owned();
@@ -237,13 +286,25 @@ impl Filling<'_> {
                 return None;
             };
             match self.value(&rest[..end], span) {
-                Some(value) => out.push_str(&value),
+                Some(value) => {
+                    out.push_str(&value);
+                    self.tell(&rest[..end], &value, &mut told);
+                }
                 None => whole = false,
             }
             rest = &rest[end + 1..];
         }
         out.push_str(rest);
+        told.shown.push_str(rest);
+        self.texts.push(told);
         whole.then_some(out)
+    }
+
+    /// Says where a value was taken from, and shows it if that may be.
+    fn tell(&self, name: &str, value: &str, told: &mut FilledText) {
+        let Some((_, var)) = self.vars.iter().find(|(known, _)| known == name) else { return };
+        told.shown.push_str(if var.is_secret() { STARS } else { value });
+        told.values.push((name.to_owned(), var.taken_from(self.outside), var.span.clone()));
     }
 
     fn value(&mut self, name: &str, span: &Span) -> Option<String> {

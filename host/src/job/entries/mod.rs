@@ -13,6 +13,7 @@ pub use test::test;
 
 use super::fields::{Fields, Problems, brief};
 use super::problem::{Problem, Span};
+use super::schema::{self, Place};
 use super::value::{Table, Value};
 use super::{FormatKind, Input, Layout};
 use crate::id::NodeId;
@@ -35,6 +36,18 @@ pub enum Kind {
     Function,
     /// `[[sink]]`.
     Sink,
+}
+
+impl Kind {
+    /// What an entry of the kind can be.
+    pub fn places(self) -> &'static [Place] {
+        match self {
+            Self::Source => &schema::SOURCE,
+            Self::Op => &schema::OP,
+            Self::Function => &schema::FUNCTION,
+            Self::Sink => &schema::SINK,
+        }
+    }
 }
 
 /// All kinds, with the names of their lists.
@@ -78,7 +91,8 @@ impl<'a> Entry<'a> {
     where
         'a: 'f,
     {
-        let mut fields = Fields::new(self.table, self.span.clone(), problems);
+        let table = (self.table, self.span.clone());
+        let mut fields = Fields::new(table, self.kind.places(), problems);
         let id = fields.needed("id", "every entry has an `id`: it names its table and its metrics");
         let Some((id, span)) = id else { return (fields, None) };
         fields.span = span.clone();

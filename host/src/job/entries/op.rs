@@ -2,7 +2,6 @@
 
 use super::super::allow::allow;
 use super::super::fields::{Fields, Problems, brief};
-use super::super::limits;
 use super::super::problem::{Problem, Span};
 use super::super::value::{Node, Table, Value};
 use super::super::{CallSpec, FunctionSpec, Limits, NativeSpec, OpBody, OpSpec, SqlSpec};
@@ -167,27 +166,10 @@ fn columns(fields: &Fields<'_>) -> Option<(Vec<(String, String)>, Span)> {
 }
 
 fn limits(fields: &Fields<'_>, problems: &Problems) -> Limits {
-    let mut limits = Limits::default();
-    let Some((table, span)) = fields.table("limits") else { return limits };
-    let fields = Fields::new(table, span, problems);
-    for bound in &limits::BYTES {
-        if let Some(bytes) = fields.bytes(bound.name, bound.least, bound.most) {
-            *(bound.place)(&mut limits) = bytes;
-        }
+    match fields.table("limits") {
+        Some(table) => Limits::read(table, problems),
+        None => Limits::default(),
     }
-    for bound in &limits::TIMES {
-        if let Some(time) = fields.time(bound.name, bound.least, bound.most) {
-            *(bound.place)(&mut limits) = time;
-        }
-    }
-    for bound in &limits::NUMBERS {
-        let (least, most) = (bound.least as i64, bound.most as i64);
-        if let Some(number) = fields.number(bound.name, least, most) {
-            *(bound.place)(&mut limits) = number.unsigned_abs();
-        }
-    }
-    fields.finish();
-    limits
 }
 
 /// Reads a `[[function]]`.

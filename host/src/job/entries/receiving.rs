@@ -1,17 +1,10 @@
 //! `[[source]]` of type `socket` and `rate`: input that comes with time.
 
-use std::time::Duration;
-
 use super::super::fields::{Fields, brief};
 use super::super::problem::Span;
+use super::super::schema::ADDRESSES_MAX;
 use super::super::{FormatKind, RateSourceSpec, SocketSourceSpec, SourceKind};
 use super::FORMATS;
-
-/// The most rows a second that can be asked for.
-const RATE_MAX: i64 = 10_000_000;
-
-/// Receivers of one source: each is a thread.
-const ADDRESSES_MAX: usize = 64;
 
 const ADDRESS_HELP: &str =
     "a host and a port, such as `address = \"localhost:9999\"`; IPv6 as \"[::1]:9999\"";
@@ -24,16 +17,15 @@ pub fn socket(fields: &Fields<'_>, has_schema: bool) -> Option<SourceKind> {
         let help = "nothing can be looked at beforehand: `schema = { user = \"string\" }`";
         fields.missing("schema", help);
     }
-    let hour = Duration::from_secs(3600);
-    let block_interval = fields.time("block_interval", Duration::from_millis(10), hour);
-    let buffer = fields.bytes("buffer", 1 << 20, 64 << 30);
-    let idle_timeout = fields.time("idle_timeout", Duration::from_millis(100), 24 * hour);
+    let block_interval = fields.time("block_interval").unwrap_or_default();
+    let buffer = fields.bytes("buffer").unwrap_or_default();
+    let idle_timeout = fields.time("idle_timeout");
     let max_rate = max_rate(fields);
     Some(SourceKind::Socket(SocketSourceSpec {
         addresses: addresses?,
         format,
-        block_interval: block_interval.unwrap_or(Duration::from_millis(200)),
-        buffer: buffer.unwrap_or(64 << 20),
+        block_interval,
+        buffer,
         idle_timeout,
         max_rate,
     }))
@@ -41,8 +33,8 @@ pub fn socket(fields: &Fields<'_>, has_schema: bool) -> Option<SourceKind> {
 
 /// Reads the settings of a rate.
 pub fn rate(fields: &Fields<'_>) -> Option<SourceKind> {
-    let rows_per_second = fields.number("rows_per_second", 1, RATE_MAX).unwrap_or(1_000);
-    let count = fields.number("count", 1, i64::MAX);
+    let rows_per_second = fields.number("rows_per_second").unwrap_or_default();
+    let count = fields.number("count");
     Some(SourceKind::Rate(RateSourceSpec {
         rows_per_second: rows_per_second.unsigned_abs(),
         count: count.map(i64::unsigned_abs),
@@ -51,7 +43,7 @@ pub fn rate(fields: &Fields<'_>) -> Option<SourceKind> {
 }
 
 fn max_rate(fields: &Fields<'_>) -> Option<u64> {
-    fields.number("max_rate", 1, i64::MAX).map(i64::unsigned_abs)
+    fields.number("max_rate").map(i64::unsigned_abs)
 }
 
 fn addresses(fields: &Fields<'_>) -> Option<Vec<String>> {

@@ -22,7 +22,7 @@ pub fn sink(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Op
     // Without a known type, nobody can say which settings there are.
     let kind = match kind? {
         Type::Console => {
-            let rows = fields.number("rows", 0, 1_000_000).unwrap_or(10);
+            let rows = fields.number("rows").unwrap_or(0);
             fields.finish_as("a console", &["path", "format"]);
             Some(SinkKind::Console { rows: usize::try_from(rows).unwrap_or(0) })
         }

@@ -82,19 +82,15 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
     Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, span })
 }
 
-/// A compressed file may unpack to so many bytes if the job does not say otherwise.
-const UNPACKED_MAX: u64 = 16 << 30;
-
 /// Its settings, and what it is called: by its format, which has settings too.
 fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
     let help = "how many rows a file has is known when it was read: use `files_per_batch`";
     fields.refuse("max_rate", "a source of files has no `max_rate`", help);
     let path = fields.needed("path", "a folder or a glob, such as `path = \"input/*.txt\"`");
     let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Text);
-    let files_per_batch = fields
-        .number("files_per_batch", 1, i64::MAX)
-        .map(|files| usize::try_from(files).unwrap_or(usize::MAX));
-    let max_unpacked = fields.bytes("max_unpacked", 1 << 20, 1 << 60).unwrap_or(UNPACKED_MAX);
+    let files_per_batch =
+        fields.number("files_per_batch").map(|files| usize::try_from(files).unwrap_or(usize::MAX));
+    let max_unpacked = fields.bytes("max_unpacked").unwrap_or_default();
     let (format, what) = match format {
         FormatKind::Csv(_) => (layout(fields).map(FormatKind::Csv), "a source of csv files"),
         FormatKind::Text => (Some(format), "a source of text files"),

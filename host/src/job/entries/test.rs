@@ -2,6 +2,7 @@
 
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::{Problem, Span};
+use super::super::schema::TEST;
 use super::super::value::{Node, Table, Value};
 use super::super::{Expect, Input, TestSpec};
 use super::{Entry, Kind};
@@ -14,12 +15,8 @@ const EXPECT: &str = "the rows that must come out: `expect = [{ word = \"to\", n
                       part of the error: `expect_error = \"is odd\"`";
 
 /// Reads a `[[test]]`.
-pub fn test(
-    (table, span): (&Table, Span),
-    entries: &[Entry<'_>],
-    problems: &Problems,
-) -> Option<TestSpec> {
-    let fields = Fields::new(table, span, problems);
+pub fn test(table: (&Table, Span), entries: &[Entry<'_>], problems: &Problems) -> Option<TestSpec> {
+    let fields = Fields::new(table, &TEST, problems);
     let name = fields.needed("name", "what it shows, such as `name = \"odd numbers are dropped\"`");
     let to = fields.needed("to", "the op whose rows are compared");
     let to = to.and_then(|(to, span)| target(&fields, entries, &to, span));

@@ -1,0 +1,22 @@
+//! `host schema`: what a job file may say, for editors.
+
+use clap::Args;
+
+use super::{Format, exit, output};
+use crate::job;
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// `text` lays it out over lines, `json` writes one line.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn schema(args: &SchemaArgs) -> u8 {
+    let schema = job::schema();
+    output::data(&match args.format {
+        Format::Text => format!("{schema:#}"),
+        Format::Json => schema.to_string(),
+    });
+    exit::DONE
+}
