@@ -9,6 +9,10 @@
 #[path = "e2e/host.rs"]
 mod host;
 
+#[path = "e2e/commands.rs"]
+mod commands;
+#[path = "e2e/config.rs"]
+mod config;
 #[path = "e2e/errors.rs"]
 mod errors;
 #[path = "e2e/examples.rs"]
@@ -25,6 +29,8 @@ mod hostile_set;
 mod kinds;
 #[path = "e2e/layout.rs"]
 mod layout;
+#[path = "e2e/look.rs"]
+mod look;
 #[path = "e2e/new.rs"]
 mod new;
 #[path = "e2e/on_error.rs"]
@@ -33,6 +39,8 @@ mod on_error;
 mod rights;
 #[path = "e2e/running.rs"]
 mod running;
+#[path = "e2e/shape.rs"]
+mod shape;
 #[path = "e2e/sockets.rs"]
 mod sockets;
 #[path = "e2e/standalone.rs"]

@@ -29,13 +29,18 @@ fn a_job_is_laid_out_and_then_stays() {
 
 #[test]
 fn standard_input_goes_to_standard_output() {
+    assert_eq!(piped(&["fmt", "-"]).out, EVEN);
+    let events = piped(&["fmt", "-", "--format", "json"]).of_kind("layout");
+    assert_eq!((&events[0]["changed"], &events[0]["text"]), (&true.into(), &EVEN.into()));
+}
+
+fn piped(arguments: &[&str]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let mut fmt = command(folder.path());
-    fmt.args(["fmt", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    fmt.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = fmt.spawn().unwrap();
     child.stdin.take().unwrap().write_all(UNEVEN.as_bytes()).unwrap();
-    let ran = Ran::from(child.wait_with_output().unwrap()).fine();
-    assert_eq!(ran.out, EVEN);
+    Ran::from(child.wait_with_output().unwrap()).fine()
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn man(args: &ManArgs) -> u8 {
         Ok(()) => {
             if args.format == Format::Json {
                 let event = serde_json::json!({ "event": "man", "folder": args.folder });
-                output::data(&event.to_string());
+                output::json(&event.to_string());
             }
             exit::DONE
         }

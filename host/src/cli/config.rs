@@ -34,10 +34,12 @@ pub fn config(args: &ConfigArgs) -> u8 {
     let ConfigCommand::Show(args) = &args.command;
     match open::effective(&args.job) {
         Ok(sections) => {
-            output::data(&match args.job.format {
-                Format::Text => output::plain(text(&sections, args.origin).trim_end()),
-                Format::Json => as_json(&sections, args.origin).to_string(),
-            });
+            match args.job.format {
+                Format::Text => {
+                    output::data(&output::plain(text(&sections, args.origin).trim_end()));
+                }
+                Format::Json => output::json(&as_json(&sections, args.origin).to_string()),
+            }
             exit::DONE
         }
         Err(failure) => {

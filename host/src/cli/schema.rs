@@ -14,9 +14,9 @@ pub struct SchemaArgs {
 
 pub fn schema(args: &SchemaArgs) -> u8 {
     let schema = job::schema();
-    output::data(&match args.format {
-        Format::Text => format!("{schema:#}"),
-        Format::Json => schema.to_string(),
-    });
+    match args.format {
+        Format::Text => output::data(&format!("{schema:#}")),
+        Format::Json => output::json(&schema.to_string()),
+    }
     exit::DONE
 }

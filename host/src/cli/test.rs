@@ -99,7 +99,7 @@ fn summary(format: Format, passed: usize, failed: usize) {
         Format::Json => {
             let event =
                 serde_json::json!({ "event": "tested", "passed": passed, "failed": failed });
-            output::data(&event.to_string());
+            output::json(&event.to_string());
         }
         Format::Text if passed + failed > 0 => {
             output::note(&format!("{passed} passed, {failed} failed"));
