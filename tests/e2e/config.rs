@@ -43,9 +43,10 @@ fn the_jobs_of_this_repository_fit_the_schema() {
 }
 
 /// Folders of tests/jobs/bad that no schema can refuse: what is wrong is how entries fit together,
-/// a bound of a text with a unit, or what a plugin or a query says.
-const MEANT_WRONG: [&str; 30] = [
+/// a bound of a text with a unit, what a plugin or a query says, or how the file is written.
+const MEANT_WRONG: [&str; 32] = [
     "bad-sql",
+    "byte-order-mark",
     "circle",
     "deep",
     "duplicate-id",
@@ -58,6 +59,7 @@ const MEANT_WRONG: [&str; 30] = [
     "missing-plugin",
     "no-port",
     "nothing-above",
+    "number-too-large",
     "reads-a-sink",
     "reads-below",
     "reads-itself",
