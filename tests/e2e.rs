@@ -35,6 +35,8 @@ mod look;
 mod new;
 #[path = "e2e/on_error.rs"]
 mod on_error;
+#[path = "e2e/parquet.rs"]
+mod parquet;
 #[path = "e2e/rights.rs"]
 mod rights;
 #[path = "e2e/running.rs"]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::open::Opened;
 use super::{exit, output};
-use crate::job::{Job, SinkKind, SourceKind};
+use crate::job::{FormatKind, Job, SinkKind, SourceKind};
 use crate::plugin::{self, Confined, Needs};
 use crate::row_error::OnError;
 
@@ -34,7 +34,10 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     needs.clear.extend(spill.parent().map(Path::to_owned));
     for source in &job.sources {
         match &source.kind {
-            SourceKind::File(file) => needs.read.push(fixed_part(&job.folder.join(&file.path))),
+            SourceKind::File(file) => {
+                needs.read.push(fixed_part(&job.folder.join(&file.path)));
+                needs.again |= file.format == FormatKind::Parquet;
+            }
             SourceKind::Socket(socket) => {
                 let ports =
                     socket.addresses.iter().filter_map(|address| address.rsplit(':').next());

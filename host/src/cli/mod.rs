@@ -30,7 +30,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::plugin::{COMPILE_ARGUMENT, compile_child};
+use crate::plugin::{self, COMPILE_ARGUMENT, Needs, compile_child};
+use crate::source::{READ_ARGUMENT, read_child};
 
 /// Runs stream jobs whose operators are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -118,10 +119,17 @@ pub mod exit {
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == COMPILE_ARGUMENT) {
-        let arguments: Vec<String> =
-            arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
-        return ExitCode::from(compile_child(&arguments));
+    let first = arguments.next();
+    let others = || arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if first.as_ref().is_some_and(|first| first == COMPILE_ARGUMENT) {
+        let others: Vec<String> = others();
+        return ExitCode::from(compile_child(&others));
+    }
+    if first.is_some_and(|first| first == READ_ARGUMENT) {
+        let others: Vec<String> = others();
+        // It has its file already. Without Landlock its limits are all there is.
+        let _ = plugin::confine(&Needs::default());
+        return ExitCode::from(read_child(&others));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

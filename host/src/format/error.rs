@@ -128,6 +128,23 @@ pub enum FormatError {
         /// What is wrong.
         problem: String,
     },
+    /// A file that is no Parquet, or damaged.
+    #[error("the file can't be read as Parquet: {problem}")]
+    Parquet {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A column of a Parquet file is not the one of the schema.
+    #[error("column `{column}` of the file {problem}")]
+    ParquetColumn {
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A row of a file of columns that is too long.
+    #[error("the row takes more than {} MiB", LINE_BYTES_MAX / 1024 / 1024)]
+    LongRow,
     /// Arrow refused what this room made.
     #[error("rows could not be made: {problem}")]
     Arrow {
@@ -142,7 +159,7 @@ impl FormatError {
         match self {
             Self::Utf8 { .. } => "WEIR-FORMAT-001",
             Self::Nul => "WEIR-FORMAT-002",
-            Self::LongLine => "WEIR-FORMAT-003",
+            Self::LongLine | Self::LongRow => "WEIR-FORMAT-003",
             Self::Syntax { .. } => "WEIR-FORMAT-004",
             Self::Value { .. } => "WEIR-FORMAT-005",
             Self::NoValue { .. } => "WEIR-FORMAT-006",
@@ -159,6 +176,8 @@ impl FormatError {
                 "WEIR-FORMAT-016"
             }
             Self::NoColumnsToWrite { .. } | Self::ParquetWrite { .. } => "WEIR-FORMAT-017",
+            Self::Parquet { .. } => "WEIR-FORMAT-018",
+            Self::ParquetColumn { .. } => "WEIR-FORMAT-019",
         }
     }
 
@@ -169,6 +188,8 @@ impl FormatError {
             Self::Header { .. }
                 | Self::NotInHeader { .. }
                 | Self::TwiceInHeader { .. }
+                | Self::Parquet { .. }
+                | Self::ParquetColumn { .. }
                 | Self::Arrow { .. }
         )
     }
@@ -209,6 +230,13 @@ impl FormatError {
             Self::NoColumnsToWrite { .. } | Self::ParquetWrite { .. } => {
                 "select other columns in SQL, or use `format = \"json\"`"
             }
+            Self::Parquet { .. } => {
+                "write the file again; a file must be complete when it appears under its final name"
+            }
+            Self::ParquetColumn { .. } => {
+                "correct `schema`, or write the file with the type and the compression it names"
+            }
+            Self::LongRow => "take the large value out of the row, or split it",
         };
         Some(help.to_owned())
     }
@@ -243,7 +271,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "WEIR-FORMAT-003",
         "A line is longer than 16 MiB. Lines end with `\\n` or `\\r\\n`; a file without line \
-         ends is one line.",
+         ends is one line. A row of Parquet may take so many bytes too.",
     ),
     (
         "WEIR-FORMAT-004",
@@ -308,6 +336,22 @@ pub const CODES: &[(&str, &str)] = &[
         "WEIR-FORMAT-017",
         "Rows can't be written in this format: rows without columns in csv or parquet, or a column \
          that Parquet has no way to say.",
+    ),
+    (
+        "WEIR-FORMAT-018",
+        "A file is no Parquet file, is damaged or cut off, says of itself what can't be true, or \
+         takes more than 1 GiB of memory or 30 s of processor time for a chunk of rows to be read. \
+         It is read in a process of its own, so that nothing else is harmed. With `on_error` other \
+         than fail the rows in front of the damage are taken, the rest of the file is left out, \
+         and that is told once, with the file and the number of the row.",
+    ),
+    (
+        "WEIR-FORMAT-019",
+        "A Parquet file lacks a column of `schema`, has it twice or with another type, or packs it \
+         with a codec that is not built in (none, snappy, gzip and zstd are). int32 may be read as \
+         int64 or float64, and a decimal as a larger one. Without a `schema` the columns are those \
+         of the first file. Because it is the schema that is wrong as likely as the file, the \
+         batch fails whatever `on_error` says.",
     ),
 ];
 

@@ -29,7 +29,7 @@ const VALUES: [(&str, &[&str]); 4] = [
             "zeromq",
         ],
     ),
-    ("format", &["avro", "parquet"]),
+    ("format", &["avro"]),
     ("mode", &["update", "complete"]),
     ("across", &["run"]),
 ];
@@ -51,7 +51,7 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
             "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\" and \
              \"file\""
         }
-        "format" => "use \"text\", \"json\" or \"csv\"; a sink also writes \"parquet\"",
+        "format" => "use \"text\", \"json\", \"csv\" or \"parquet\"",
         "mode" => "no state is kept over batches, so that every batch stands alone: use \"append\"",
         _ => {
             "an aggregate that lives on over batches needs state; there is none yet: use \

@@ -189,7 +189,8 @@ pub struct FileSourceSpec {
     pub format: FormatKind,
     /// `files_per_batch`: at most so many files a batch; default no limit.
     pub files_per_batch: Option<usize>,
-    /// `max_unpacked`: how many bytes a compressed file may unpack to. Default 16 GiB.
+    /// `max_unpacked`: how many bytes a compressed file, or the rows of a Parquet file,
+    /// may take. Default 16 GiB.
     pub max_unpacked: u64,
 }
 
@@ -202,7 +203,7 @@ pub enum FormatKind {
     Json,
     /// Comma-separated values, laid out so.
     Csv(Layout),
-    /// Parquet files, written only.
+    /// Parquet files.
     Parquet,
 }
 

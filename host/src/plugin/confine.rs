@@ -40,6 +40,8 @@ pub struct Needs {
     pub clear: Vec<PathBuf>,
     /// Ports that are connected to.
     pub ports: Vec<u16>,
+    /// Whether this program is started again: its own file, and the libraries it is linked with.
+    pub again: bool,
 }
 
 /// How far a process is confined.
@@ -74,6 +76,9 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
     let mut rules = beneath(rules, &needs.read, AccessFs::from_read(VERSION))?;
     rules = beneath(rules, &needs.write, AccessFs::from_all(VERSION))?;
     rules = beneath(rules, &needs.clear, AccessFs::RemoveDir.into())?;
+    if needs.again {
+        rules = beneath(rules, &own_files(), AccessFs::from_read(VERSION))?;
+    }
     if !needs.ports.is_empty() {
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
         rules = beneath(rules, &paths(&NAMES), AccessFs::ReadFile.into())?;
@@ -87,6 +92,20 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
         RulesetStatus::PartiallyEnforced => Confined::Partly,
         RulesetStatus::NotEnforced => Confined::No,
     })
+}
+
+/// The files that this program was made of when it started: its own, and those of its libraries.
+/// Where the system doesn't say, it can't start again.
+fn own_files() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut files: Vec<PathBuf> = maps
+        .lines()
+        .filter(|line| line.split_whitespace().nth(1).is_some_and(|rights| rights.contains('x')))
+        .filter_map(|line| line.find('/').map(|path| PathBuf::from(&line[path..])))
+        .collect();
+    files.dedup();
+    files.extend([PathBuf::from("/proc/self/exe"), PathBuf::from("/etc/ld.so.cache")]);
+    files
 }
 
 fn beneath(
@@ -126,7 +145,13 @@ mod tests {
         let [allowed, refused] = listeners.map(|listener| listener.unwrap());
         let ports = vec![allowed.local_addr().unwrap().port()];
         let clear = vec![folder.path().to_owned()];
-        let needs = Needs { read: vec![read.clone()], write: vec![write.clone()], clear, ports };
+        let needs = Needs {
+            read: vec![read.clone()],
+            write: vec![write.clone()],
+            clear,
+            ports,
+            again: false,
+        };
         let empty = folder.path().join("empty");
         fs::create_dir(&empty).unwrap();
         // A thread of its own, because there is no way back.

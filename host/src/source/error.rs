@@ -49,6 +49,32 @@ pub enum SourceError {
         /// What is wrong with it.
         error: FormatError,
     },
+    /// A row of a file of columns is not a row of the source.
+    #[error("{path}, row {row}: {error}")]
+    FileRow {
+        /// The path.
+        path: String,
+        /// Which row, counted from 1.
+        row: u64,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// A file can't be read as what it should be.
+    #[error("`{path}`: {error}")]
+    File {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// The process that reads a file failed, and not because of the file.
+    #[error("the process that reads `{path}` failed: {problem}")]
+    Process {
+        /// The path.
+        path: String,
+        /// How it failed.
+        problem: String,
+    },
     /// A compressed file is damaged.
     #[error("`{path}` can't be unpacked: {problem}")]
     Unpack {
@@ -137,8 +163,11 @@ impl SourceError {
             Self::Thread { .. } => "WEIR-SOURCE-009",
             Self::Unpack { .. } => "WEIR-SOURCE-010",
             Self::TooLarge { .. } | Self::TooDense { .. } => "WEIR-SOURCE-011",
+            Self::Process { .. } => "WEIR-SOURCE-012",
             Self::Line { error, .. }
             | Self::Row { error, .. }
+            | Self::FileRow { error, .. }
+            | Self::File { error, .. }
             | Self::Received { error, .. }
             | Self::Format(error) => error.code(),
         }
@@ -174,8 +203,11 @@ impl SourceError {
             Self::Unpack { .. } => WRITE_AGAIN,
             Self::TooLarge { .. } => LARGER,
             Self::TooDense { .. } => UNPACK_BEFORE,
+            Self::Process { .. } => AGAIN,
             Self::Line { error, .. }
             | Self::Row { error, .. }
+            | Self::FileRow { error, .. }
+            | Self::File { error, .. }
             | Self::Received { error, .. }
             | Self::Format(error) => return error.help(),
         };
@@ -193,6 +225,7 @@ impl SourceError {
 
 const WRITE_AGAIN: &str = "write the file again; `gzip -t` or `zstd -t` says whether it is whole";
 const LARGER: &str = "set `max_unpacked` of the source higher if the file is what it should be";
+const AGAIN: &str = "run the job again; `/proc` must be there, and memory and processes to be had";
 const UNPACK_BEFORE: &str =
     "no table of rows is so dense: if it is what it should be, unpack it beforehand";
 
@@ -254,5 +287,11 @@ pub const CODES: &[(&str, &str)] = &[
         "A compressed file unpacks to more than `max_unpacked` (16 GiB if the source doesn't say), \
          or to more than 1,000 times its size once that is more than 16 MiB. So dense are files \
          that are made to keep a machine busy.",
+    ),
+    (
+        "WEIR-SOURCE-012",
+        "A Parquet file is read by the host's own file once more, in a process of its own, and \
+         that process could not be started or was killed: too many processes, not enough memory, \
+         no `/proc`. It says nothing about the file, so the batch fails whatever `on_error` says.",
     ),
 ];

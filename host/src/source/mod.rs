@@ -14,6 +14,7 @@ mod socket;
 mod wake;
 
 pub use error::{CODES, SourceError};
+pub use file::{READ_ARGUMENT, read_child};
 pub use wake::Wake;
 
 use std::path::Path;

@@ -19,10 +19,11 @@ use super::{FormatKind, Input, Layout};
 use crate::id::NodeId;
 
 /// What a source reads, and a sink writes too.
-const FORMATS: [(&str, FormatKind); 3] = [
+const FORMATS: [(&str, FormatKind); 4] = [
     ("text", FormatKind::Text),
     ("json", FormatKind::Json),
     ("csv", FormatKind::Csv(Layout::COMMAS)),
+    ("parquet", FormatKind::Parquet),
 ];
 
 /// What an entry is.

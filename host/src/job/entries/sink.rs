@@ -27,10 +27,8 @@ pub fn sink(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Op
             Some(SinkKind::Console { rows: usize::try_from(rows).unwrap_or(0) })
         }
         Type::File => {
-            let [text, json, csv] = FORMATS;
-            let formats = [text, json, csv, ("parquet", FormatKind::Parquet)];
             let path = fields.needed("path", "the folder that batches are put in");
-            let format = fields.word("format", &formats).unwrap_or(FormatKind::Json);
+            let format = fields.word("format", &FORMATS).unwrap_or(FormatKind::Json);
             fields.finish_as("a sink of files", &["rows"]);
             path.map(|(path, path_span)| SinkKind::File { path, path_span, format })
         }

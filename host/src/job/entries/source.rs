@@ -94,7 +94,8 @@ fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
     let (format, what) = match format {
         FormatKind::Csv(_) => (layout(fields).map(FormatKind::Csv), "a source of csv files"),
         FormatKind::Text => (Some(format), "a source of text files"),
-        FormatKind::Json | FormatKind::Parquet => (Some(format), "a source of json files"),
+        FormatKind::Json => (Some(format), "a source of json files"),
+        FormatKind::Parquet => (Some(format), "a source of parquet files"),
     };
     let kind = path.zip(format).map(|((path, path_span), format)| {
         let spec = FileSourceSpec { path, path_span, format, files_per_batch, max_unpacked };

@@ -8,10 +8,11 @@
 //! - Only regular files are taken; a link to one is, a link to a folder is not followed.
 //! - A path is taken once. If another file appears under it later, it is passed over and told
 //!   (`skipped`). One entry for every path taken is kept in memory for the life of the source.
-//! - Names that end with `.gz` or `.zst` are unpacked while they are read.
+//! - Names that end with `.gz` or `.zst` are unpacked while they are read. Parquet isn't packed.
 //! - Order is the time of the last change, then the path. Reading fails if a file is not the one
 //!   that was taken any more.
 
+mod columns;
 mod infer;
 mod lines;
 mod list;
@@ -21,12 +22,15 @@ mod part;
 mod unpack;
 mod watch;
 
+pub use columns::{ARGUMENT as READ_ARGUMENT, child as read_child};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 
+use self::columns::ColumnsReader;
 use self::lines::Lines;
 use self::list::{Found, Place};
 use self::open::{Rules, pieces};
@@ -102,6 +106,9 @@ impl FileSource {
 
     /// Infers the columns from the first of these files that has rows, and drops those before.
     fn infer(&self, files: &mut Vec<FileRange>) -> Result<Option<SchemaRef>, SourceError> {
+        if self.format == FormatKind::Parquet {
+            return columns::infer(files, self.rules.tolerant);
+        }
         while let Some(file) = files.first() {
             if let Some(schema) = infer::columns(file, self.format, self.rules)? {
                 decoder(self.format, &schema, self.origin)?;
@@ -180,8 +187,11 @@ impl Source for FileSource {
             return Err(SourceError::Range { problem: "its columns are not known yet".into() });
         };
         let pieces = pieces(files, part, |file| is_whole(file, self.format));
-        let decoder = decoder(self.format, &schema, self.origin)?;
         let rules = Rules { tolerant: mode.tolerant, ..self.rules };
+        let Some(decoder) = decoder(self.format, &schema, self.origin)? else {
+            let most = rules.unpacked_max;
+            return Ok(Box::new(ColumnsReader::new(pieces, schema, mode, most)));
+        };
         let lines = Lines::new(pieces, rules, mode.tolerant || mode.origins);
         Ok(Box::new(PartReader::new(lines, Intake::new(decoder, mode), schema)))
     }
@@ -194,6 +204,9 @@ impl Source for FileSource {
         };
         let Some(file) = file else { return format!("file {number}, {at}") };
         let path = &file.path;
+        if self.format == FormatKind::Parquet {
+            return format!("{path}, row {}", at + 1);
+        }
         if is_whole(file, self.format) {
             return format!("{path}:{}", at + 1);
         }
@@ -212,28 +225,26 @@ impl Source for FileSource {
 /// Whether a file is never divided: a record may be longer than a line, or the place of a byte is
 /// not known before all of those in front of it are.
 fn is_whole(file: &FileRange, format: FormatKind) -> bool {
-    matches!(format, FormatKind::Csv(_)) || Packing::of(&file.path).is_some()
+    matches!(format, FormatKind::Csv(_) | FormatKind::Parquet) || Packing::of(&file.path).is_some()
 }
 
 fn of_csv(layout: Layout) -> csv::Layout {
     csv::Layout { header: layout.header, delimiter: layout.delimiter }
 }
 
-/// What decodes lines. The job refuses a source of Parquet.
+/// What decodes lines; none for a format that has no lines.
 fn decoder(
     format: FormatKind,
     schema: &SchemaRef,
     origin: Origin,
-) -> Result<Box<dyn Decode>, SourceError> {
+) -> Result<Option<Box<dyn Decode>>, SourceError> {
     let schema = SchemaRef::clone(schema);
-    Ok(match format {
+    Ok(Some(match format {
         FormatKind::Text => Box::new(text::Decoder::new(schema)?),
         FormatKind::Json => Box::new(json::Decoder::new(schema, origin)?),
         FormatKind::Csv(layout) => Box::new(csv::Decoder::new(schema, of_csv(layout))?),
-        FormatKind::Parquet => {
-            return Err(SourceError::Range { problem: "a source can't be Parquet".into() });
-        }
-    })
+        FormatKind::Parquet => return Ok(None),
+    }))
 }
 
 #[cfg(test)]

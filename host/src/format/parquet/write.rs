@@ -1,5 +1,4 @@
-//! Parquet, written only: a file of columns, compressed with Snappy. A row group ends after
-//! 1,048,576 rows or 32 MiB.
+//! Rows to row groups.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use ::parquet::file::properties::WriterProperties;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{Encode, FormatError};
+use crate::format::{Encode, FormatError};
 use crate::types;
 
 /// A row group ends when it takes so many bytes.
@@ -76,65 +75,4 @@ fn writer(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>, FormatError> {
 
 fn unwritable(error: ParquetError) -> FormatError {
     FormatError::ParquetWrite { problem: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema};
-    use bytes::Bytes;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn columns() -> SchemaRef {
-        let word = Field::new("w", DataType::Utf8, true);
-        Arc::new(Schema::new(vec![word, Field::new("n", DataType::Int64, true)]))
-    }
-
-    fn rows(words: Vec<Option<String>>) -> RecordBatch {
-        let numbers: Int64Array =
-            (0..words.len() as i64).map(|n| (n % 3 > 0).then_some(n)).collect();
-        let columns_of: Vec<ArrayRef> = vec![Arc::new(StringArray::from(words)), Arc::new(numbers)];
-        RecordBatch::try_new(columns(), columns_of).unwrap()
-    }
-
-    fn encode(rows: &[RecordBatch]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut encoder = Encoder::new(&columns()).unwrap();
-        rows.iter().for_each(|rows| encoder.encode(rows, &mut out).unwrap());
-        encoder.finish(&mut out).unwrap();
-        out
-    }
-
-    #[test]
-    fn no_rows_are_no_file() {
-        assert_eq!(encode(&[rows(Vec::new())]), b"");
-    }
-
-    #[test]
-    fn types_without_a_name_are_refused_before_any_row() {
-        let odd = Arc::new(Schema::new(vec![Field::new("u", DataType::UInt8, true)]));
-        assert_eq!(Encoder::new(&odd).err().unwrap().code(), "WEIR-FORMAT-009");
-        let none = Arc::new(Schema::empty());
-        assert_eq!(Encoder::new(&none).err().unwrap().code(), "WEIR-FORMAT-017");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(50))]
-
-        #[test]
-        fn what_is_written_is_read_by_others(
-            words in prop::collection::vec(prop::option::of(".*"), 1..50),
-        ) {
-            let rows = rows(words);
-            let bytes = Bytes::from(encode(&[rows.clone(), rows.clone()]));
-            let read = ParquetRecordBatchReader::try_new(bytes, 1024).unwrap();
-            let back: Vec<RecordBatch> = read.map(Result::unwrap).collect();
-            let schema = columns();
-            let expected = arrow::compute::concat_batches(&schema, [&rows, &rows]).unwrap();
-            prop_assert_eq!(arrow::compute::concat_batches(&schema, &back).unwrap(), expected);
-        }
-    }
 }
