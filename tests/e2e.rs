@@ -15,6 +15,8 @@ mod commands;
 mod config;
 #[path = "e2e/errors.rs"]
 mod errors;
+#[path = "e2e/etl.rs"]
+mod etl;
 #[path = "e2e/examples.rs"]
 mod examples;
 #[path = "e2e/formats.rs"]

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
+use weir_host::format::Encode;
+use weir_host::format::parquet::Encoder;
 
 use crate::host::{Job, Ran, command};
 
@@ -261,6 +266,44 @@ fn files_that_are_cut_off_empty_or_packed_once_more_are_told() {
     // Without a schema, and without any file that has one, nothing can be planned.
     let ran = reads("dead-letter", &files[2..3]).once(&[]);
     assert!(ran.code != 0 && ran.err.contains("it is empty"), "{ran:#?}");
+}
+
+/// A file of one page which says of itself that it unpacks to 2 GiB.
+fn bomb() -> Vec<u8> {
+    let long = "x".repeat(136 << 20);
+    let rows = RecordBatch::try_from_iter([(
+        "id",
+        Arc::new(StringArray::from(vec![Some(long.as_str()), None])) as ArrayRef,
+    )])
+    .unwrap();
+    let field = Field::new("id", DataType::Utf8, true);
+    let rows = rows.with_schema(Arc::new(Schema::new(vec![field]))).unwrap();
+    let (mut bytes, mut encoder) = (Vec::new(), Encoder::new(&rows.schema()).unwrap());
+    encoder.encode(&rows, &mut bytes).unwrap();
+    encoder.finish(&mut bytes).unwrap();
+    // The header of a page: its type, then how many bytes it has when unpacked, as a varint of
+    // twice that number.
+    let size = |bytes: &[u8]| {
+        let number = bytes.iter().enumerate();
+        number.fold(0_u64, |sum, (at, byte)| sum | (u64::from(byte & 0x7f) << (7 * at)))
+    };
+    let at = (0..bytes.len() - 6)
+        .find(|at| bytes[*at] == 0x15 && size(&bytes[at + 1..at + 6]) / 2 > 136 << 20)
+        .unwrap();
+    bytes[at + 1..at + 6].copy_from_slice(&[0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    bytes
+}
+
+#[test]
+fn a_file_that_asks_for_too_much_memory_is_damaged_and_the_host_goes_on() {
+    let schema = "schema = { id = \"string\" }\non_error";
+    let job = Job::new(&READ.replace("on_error", schema).replace("\"fail\"", "\"dead-letter\""));
+    put(&job, "a.parquet", &bomb());
+    job.once(&[]).fine();
+    let letters = letters(&job);
+    assert_eq!(letters.len(), 1);
+    let message = letters[0]["message"].as_str().unwrap();
+    assert!(message.contains("reading it takes more than 1024 MiB of memory"), "{message}");
 }
 
 /// A small generator of numbers that are the same in each run.

@@ -176,20 +176,21 @@ impl Reader {
         first: u64,
     ) -> Result<(UInt32Array, Vec<BadRow>), FormatError> {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        let mut parts = vec![0..rows.num_rows() as u32];
-        while let Some(part) = parts.pop() {
+        let mut parts = vec![(0, rows.num_rows() as u32)];
+        while let Some((from, to)) = parts.pop() {
+            let part = from..to;
             // Taken out and not sliced, so that nothing is looked at that is not in the part.
             let some = take_record_batch(rows, &part.clone().collect::<UInt32Array>())?;
             match self.fit(&some) {
                 Ok(_) => good.extend(part),
                 Err(error) if part.len() <= 1 => {
-                    let (row, content) = (first + u64::from(part.start), value::text(&some));
+                    let (row, content) = (first + u64::from(from), value::text(&some));
                     bad.push(BadRow { row, content, error });
                 }
                 Err(_) => {
-                    let half = part.start + (part.end - part.start) / 2;
-                    parts.push(half..part.end);
-                    parts.push(part.start..half);
+                    let half = from + (to - from) / 2;
+                    parts.push((half, to));
+                    parts.push((from, half));
                 }
             }
         }

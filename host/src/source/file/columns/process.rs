@@ -153,26 +153,30 @@ impl Process {
             let _ = stderr.take(LAST_WORDS_BYTES_MAX).read_to_end(&mut said);
         }
         match status {
-            Ok(status) => self.why(status, String::from_utf8_lossy(&said).trim()),
+            Ok(status) => match why(status, String::from_utf8_lossy(&said).trim()) {
+                Ok(problem) => self.of_file(problem),
+                Err(failure) => failure,
+            },
             Err(error) => Failure::Machine(error.to_string()),
         }
     }
+}
 
-    fn why(&self, status: ExitStatus, said: &str) -> Failure {
-        use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
-        const SIGXCPU: i32 = 24;
-        match status.signal() {
-            Some(SIGXCPU) => {
-                let most = CHUNK_SECONDS_MAX;
-                self.of_file(format!("a chunk of it takes more than {most} s of processor time"))
-            }
-            _ if said.contains("memory allocation") => self
-                .of_file(format!("reading it takes more than {} MiB of memory", MEMORY_MAX >> 20)),
-            Some(SIGABRT | SIGBUS | SIGFPE | SIGILL | SIGSEGV) => {
-                self.of_file(format!("the library crashed ({status}) {said}").trim_end())
-            }
-            _ => Failure::Machine(format!("it ended: {status} {said}").trim_end().to_owned()),
+/// Why a process ended: damage of the file, or anything else.
+pub(super) fn why(status: ExitStatus, said: &str) -> Result<String, Failure> {
+    use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
+    const SIGXCPU: i32 = 24;
+    match status.signal() {
+        Some(SIGXCPU) => {
+            Ok(format!("a chunk of it takes more than {CHUNK_SECONDS_MAX} s of processor time"))
         }
+        _ if said.contains("memory allocation") => {
+            Ok(format!("reading it takes more than {} MiB of memory", MEMORY_MAX >> 20))
+        }
+        Some(SIGABRT | SIGBUS | SIGFPE | SIGILL | SIGSEGV) => {
+            Ok(format!("the library crashed ({status}) {said}").trim_end().to_owned())
+        }
+        _ => Err(Failure::Machine(format!("it ended: {status} {said}").trim_end().to_owned())),
     }
 }
 

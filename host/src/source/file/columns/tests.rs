@@ -12,6 +12,7 @@ use super::child::answer;
 use super::frame::{
     Frame, Message, Reason, Request, arrow_bytes, read, rows_in, schema_in, write_message,
 };
+use super::process::{Failure, why};
 use crate::format::Encode;
 use crate::format::parquet::Encoder;
 
@@ -131,6 +132,21 @@ fn rows_of_other_columns_are_refused() {
     assert!(rows_in(bytes, &strict()).is_err());
     let none = Buffer::from_vec(arrow_bytes(&columns(), None).unwrap());
     assert!(rows_in(none, &columns()).is_err());
+}
+
+#[test]
+fn only_what_the_file_does_to_the_process_is_damage_of_the_file() {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    let of = |status, said: &str| why(ExitStatus::from_raw(status), said);
+    assert_eq!(of(24, "").unwrap(), "a chunk of it takes more than 30 s of processor time");
+    let memory = of(6, "memory allocation of 2147483647 bytes failed").unwrap();
+    assert_eq!(memory, "reading it takes more than 1024 MiB of memory");
+    assert!(of(11, "").unwrap().contains("SIGSEGV"));
+    for (status, said) in [(9, ""), (15, ""), (64 << 8, ""), (1 << 8, "words")] {
+        let Err(Failure::Machine(problem)) = of(status, said) else { panic!("{status}") };
+        assert!(problem.starts_with("it ended: ") && problem.ends_with(said), "{problem}");
+    }
 }
 
 #[test]
