@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
 use weir_host::job::Limits;
 use weir_host::plugin::{
@@ -41,11 +41,12 @@ struct Case {
     native: fn(&RecordBatch) -> ArrayRef,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     Case { name: "nothing", columns: numbers, native: native::nothing },
     Case { name: "add_one", columns: numbers, native: native::add_one },
     Case { name: "wide", columns: wide, native: native::wide },
     Case { name: "gcd", columns: pairs, native: native::gcd },
+    Case { name: "gcd_small", columns: small_pairs, native: native::gcd_small },
     Case { name: "compute", columns: numbers, native: native::compute },
     Case { name: "upper", columns: texts, native: native::upper },
     Case { name: "json", columns: lines_of_json, native: native::json },
@@ -60,6 +61,13 @@ fn numbers(rows: usize) -> Vec<(&'static str, ArrayRef)> {
 fn pairs(rows: usize) -> Vec<(&'static str, ArrayRef)> {
     let a: Int64Array = (0..rows as i64).map(|n| n * 7_919 + 1_234_567).collect();
     let b: Int64Array = (0..rows as i64).map(|n| n * 104_729 + 89).collect();
+    vec![("a", Arc::new(a)), ("b", Arc::new(b))]
+}
+
+/// The numbers of arrow-udf's own benchmark, 15 and 25, each with a few units more.
+fn small_pairs(rows: usize) -> Vec<(&'static str, ArrayRef)> {
+    let a: Int32Array = (0..rows as i32).map(|n| 15 + n % 8).collect();
+    let b: Int32Array = (0..rows as i32).map(|n| 25 + n % 5).collect();
     vec![("a", Arc::new(a)), ("b", Arc::new(b))]
 }
 

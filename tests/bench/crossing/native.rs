@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Builder, Int64Array, Int64Builder, RecordBatch, StringArray,
-    StringBuilder, StructArray,
+    Array, ArrayRef, AsArray, Float64Builder, Int32Array, Int64Array, Int64Builder, RecordBatch,
+    StringArray, StringBuilder, StructArray,
 };
-use arrow::datatypes::{Field, Float64Type, Int64Type};
+use arrow::datatypes::{Field, Float64Type, Int32Type, Int64Type};
 use serde::Deserialize;
 
 fn numbers(rows: &RecordBatch, column: usize) -> &Int64Array {
@@ -55,6 +55,18 @@ fn table(columns: [(&str, ArrayRef); 3]) -> ArrayRef {
     let columns: Vec<_> =
         columns.into_iter().map(|(name, column)| (field(name, &column), column)).collect();
     Arc::new(StructArray::from(columns))
+}
+
+pub fn gcd_small(rows: &RecordBatch) -> ArrayRef {
+    let column = |at: usize| rows.column(at).as_primitive::<Int32Type>().values();
+    let gcd = |(a, b): (&i32, &i32)| {
+        let (mut a, mut b) = (*a, *b);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    Arc::new(column(0).iter().zip(column(1)).map(gcd).collect::<Int32Array>())
 }
 
 pub fn compute(rows: &RecordBatch) -> ArrayRef {

@@ -23,6 +23,19 @@ pub struct Pair {
     b: i64,
 }
 
+/// Two small numbers.
+#[derive(Row)]
+pub struct SmallPair {
+    a: i32,
+    b: i32,
+}
+
+/// A small number.
+#[derive(Row)]
+pub struct Small {
+    n: i32,
+}
+
 /// A text.
 #[derive(Row)]
 pub struct Text<'a> {
@@ -97,6 +110,16 @@ pub fn gcd(row: Pair) -> Number {
     Number { n: a as i64 }
 }
 
+/// The same for numbers of 32 bits that have it after a few steps: little work for a crossing.
+#[weir::mapper(pure)]
+pub fn gcd_small(row: SmallPair) -> Small {
+    let (mut a, mut b) = (row.a, row.b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    Small { n: a }
+}
+
 /// Upper case.
 #[weir::mapper(pure)]
 pub fn upper(row: Text<'_>) -> OwnText {
@@ -161,4 +184,4 @@ impl Open for Echo {
     }
 }
 
-weir::export!(nothing, add_one, wide, echo, compute, gcd, upper, json, split);
+weir::export!(nothing, add_one, wide, echo, compute, gcd, gcd_small, upper, json, split);

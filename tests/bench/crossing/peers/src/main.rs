@@ -1,16 +1,21 @@
-//! Times the functions of `udf` in arrow-udf's runtime, over the columns that Weir's benchmark has.
+//! Times the functions of the guest in other hosts of WebAssembly, over the columns that Weir's
+//! benchmark has, and what the guards of the engine cost.
+//!
+//! `cargo run --release`, or with `arrow-udf`, `extism` or `guards` behind it.
 
-use std::hint::black_box;
-use std::path::Path;
+mod arrow_udf;
+mod extism;
+mod guards;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow_schema::DataType;
-use arrow_udf_runtime::wasm::Runtime;
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 
 const SIZES: [usize; 5] = [1, 64, 1_024, 8_192, 65_536];
+const NAMES: [&str; 6] = ["nothing", "add_one", "gcd", "gcd_small", "compute", "upper"];
 const AT_LEAST: Duration = Duration::from_millis(200);
 
 fn nanos(mut run: impl FnMut()) -> f64 {
@@ -25,24 +30,35 @@ fn nanos(mut run: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
-fn numbers(rows: usize, by: i64, from: i64) -> ArrayRef {
-    Arc::new((0..rows as i64).map(|n| n * by + from).collect::<Int64Array>())
+fn numbers(rows: usize, by: i64, from: i64) -> Int64Array {
+    (0..rows as i64).map(|n| n * by + from).collect()
+}
+
+fn texts(rows: usize) -> StringArray {
+    let line = |n| format!("the {n} brown foxes jump over {} lazy dogs", n % 7);
+    (0..rows).map(|n| Some(line(n))).collect()
 }
 
 fn columns(name: &str, rows: usize) -> Vec<(&'static str, ArrayRef)> {
     match name {
-        "gcd" => vec![("a", numbers(rows, 7_919, 1_234_567)), ("b", numbers(rows, 104_729, 89))],
-        "upper" => {
-            let line = |n| format!("the {n} brown foxes jump over {} lazy dogs", n % 7);
-            let texts: StringArray = (0..rows).map(|n| Some(line(n))).collect();
-            vec![("text", Arc::new(texts))]
+        "gcd" => vec![
+            ("a", Arc::new(numbers(rows, 7_919, 1_234_567))),
+            ("b", Arc::new(numbers(rows, 104_729, 89))),
+        ],
+        "gcd_small" => {
+            let small = |from: i32, of: i32| -> Int32Array {
+                (0..rows as i32).map(|n| from + n % of).collect()
+            };
+            vec![("a", Arc::new(small(15, 8))), ("b", Arc::new(small(25, 5)))]
         }
-        _ => vec![("n", numbers(rows, 7_919, 0))],
+        "upper" => vec![("text", Arc::new(texts(rows)))],
+        _ => vec![("n", Arc::new(numbers(rows, 7_919, 0)))],
     }
 }
 
-fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("udf");
+/// Builds a module with cargo.
+fn built(folder: &str, file: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let built = Command::new("cargo")
         .args(["build", "--release", "--target", "wasm32-wasip1"])
         .current_dir(&folder)
@@ -50,25 +66,22 @@ fn main() {
         .status()
         .expect("cargo runs");
     assert!(built.success());
-    let wasm = folder.join("target/wasm32-wasip1/release/crossing_udf.wasm");
-    let runtime = Runtime::new(&std::fs::read(wasm).expect("it was built")).expect("it loads");
-    println!("arrow-udf, ns a row");
-    print!("{:<10}", "");
+    folder.join("target/wasm32-wasip1/release").join(file)
+}
+
+fn head(title: &str) {
+    print!("\n{title}\n{:<10}", "");
     SIZES.iter().for_each(|size| print!("{:>14}", format!("{size} rows")));
     println!();
-    for name in ["nothing", "add_one", "gcd", "compute", "upper"] {
-        print!("{name:<10}");
-        for size in SIZES {
-            let rows = RecordBatch::try_from_iter(columns(name, size)).expect("they fit");
-            let types: Vec<DataType> =
-                rows.columns().iter().map(|column| column.data_type().clone()).collect();
-            let given = if name == "upper" { DataType::Utf8 } else { DataType::Int64 };
-            let function = runtime.find_function(name, types, given).expect("it is there");
-            let took = nanos(|| {
-                black_box(runtime.call(&function, &rows).expect("it succeeds"));
-            });
-            print!("{:>14.1}", took / size as f64);
+}
+
+fn main() {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    for (name, run) in
+        [("arrow-udf", arrow_udf::run as fn()), ("extism", extism::run), ("guards", guards::run)]
+    {
+        if name.contains(&wanted) {
+            run();
         }
-        println!();
     }
 }

@@ -21,6 +21,15 @@ fn gcd(a: i64, b: i64) -> i64 {
     a as i64
 }
 
+#[function("gcd_small(int32, int32) -> int32")]
+fn gcd_small(a: i32, b: i32) -> i32 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 #[function("compute(int64) -> int64")]
 fn compute(n: i64) -> i64 {
     let mut n = n as u64 | 1;
