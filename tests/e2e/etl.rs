@@ -130,7 +130,7 @@ fn the_job_of_03_etl_gives_what_an_independent_computation_gives() {
     }
     let readme = std::fs::read_to_string(example().join("README.md")).unwrap();
     let shown = ran.out.lines().filter(|line| line.starts_with('|'));
-    assert_eq!(shown.clone().count(), 5 + 2, "{}", ran.out);
+    assert_eq!(shown.clone().count(), 5 + 1, "{}", ran.out);
     for line in shown {
         assert!(readme.contains(line.trim_end()), "{line} is not in the README");
     }

@@ -121,22 +121,22 @@ fn a_confined_run_leaves_nothing_in_the_folder_for_temporary_files() {
 #[test]
 fn a_function_that_waits_on_a_pipe_for_ever_can_be_stopped() {
     let job = job("allow = { read = [\"data\"] }");
+    let text = std::fs::read_to_string(job.path().join("job.toml")).unwrap();
+    job.write("job.toml", &text.replace("uses_rights", "opens_a_table"));
     let pipe = job.path().join("data/table.txt");
     std::fs::remove_file(&pipe).unwrap();
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut run = command(job.path());
     let mut run = run.args(["run", "job.toml"]).stderr(Stdio::piped()).spawn().unwrap();
-    // Opens when the function has opened it too; while it is open, the function waits for a line.
-    let written = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let kill = |signal| {
-        let pid = rustix::process::Pid::from_child(&run);
-        rustix::process::kill_process(pid, signal).unwrap();
+    let pid = rustix::process::Pid::from_child(&run);
+    let terminate = || {
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     };
-    kill(rustix::process::Signal::TERM);
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("opening")));
+    terminate();
     assert!(lines.any(|line| line.starts_with("stopping after the batch in flight")));
-    kill(rustix::process::Signal::TERM);
+    terminate();
     assert!(lines.any(|line| line.contains("does not give up")));
     assert_eq!(run.wait().unwrap().code(), Some(1));
-    drop(written);
 }

@@ -41,8 +41,7 @@ pub fn wall() -> Result<(Wall, Option<Cache>), Failure> {
 
 /// Reads and checks a job file.
 pub fn job(args: &JobArgs) -> Result<Job, Failure> {
-    let (mut job, warnings) =
-        read(args, |bytes, path, folder, outside| Job::parse(bytes, path, folder, outside))?;
+    let (mut job, warnings) = read(args, Job::parse)?;
     job.resolve(&variable)?;
     if !warnings.is_empty() && args.format == Format::Text {
         let warnings = JobError { text: Arc::clone(&job.text), problems: warnings };

@@ -160,7 +160,7 @@ fn listen(stop: &Stop, grace: Duration) -> std::io::Result<signal_hook::iterator
 
 /// Ends the process if the batch does not give up: a function that may read a folder can wait in
 /// the system for ever, on a pipe that nobody writes to.
-#[allow(clippy::exit, reason = "nothing of the batch is visible, as after a crash")]
+#[allow(clippy::disallowed_methods, reason = "nothing of the batch is visible, as after a crash")]
 fn or_end(stop: &Stop) {
     let stop = stop.clone();
     // Without this thread it needs a signal that can't be caught.

@@ -2,6 +2,15 @@
 
 use super::LINE_BYTES_MAX;
 
+/// The way out where records of csv have another shape.
+const CSV_HELP: &str = "csv is as RFC 4180 has it, every record as wide as the header: what holds \
+                        a quote, the delimiter or a line end stands in quotes; check `delimiter` \
+                        too";
+
+/// The way out where a file of Parquet can't be read.
+const PARQUET_HELP: &str =
+    "write the file again; a file must be complete when it appears under its final name";
+
 /// Why a line is not a row, or rows are not lines. Who knows the file and the line adds them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
@@ -220,19 +229,14 @@ impl FormatError {
                 "use `format = \"json\"`, or replace nulls in SQL with `coalesce`"
             }
             Self::Arrow { .. } => "this is a fault of Weir: please send the job and the message",
-            Self::Csv { .. } | Self::Ragged { .. } => {
-                "csv is as RFC 4180 has it, every record as wide as the header: what holds a \
-                 quote, the delimiter or a line end stands in quotes; check `delimiter` too"
-            }
+            Self::Csv { .. } | Self::Ragged { .. } => CSV_HELP,
             Self::Header { .. } | Self::NotInHeader { .. } | Self::TwiceInHeader { .. } => {
                 "correct the header or `schema`, or check `delimiter` and `header`"
             }
             Self::NoColumnsToWrite { .. } | Self::ParquetWrite { .. } => {
                 "select other columns in SQL, or use `format = \"json\"`"
             }
-            Self::Parquet { .. } => {
-                "write the file again; a file must be complete when it appears under its final name"
-            }
+            Self::Parquet { .. } => PARQUET_HELP,
             Self::ParquetColumn { .. } => {
                 "correct `schema`, or write the file with the type and the compression it names"
             }

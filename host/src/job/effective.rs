@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::read::Document;
 use super::schema::{self, Place, Preset, Setting, Shape};
-use super::value::{Node, Table, Value};
+use super::value::{NOTHING, Node, Table, Value};
 use super::{Job, JobError, Outside, Span};
 
 /// A part of a job: its top, a table, or an entry.
@@ -55,18 +55,15 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn sections(&self) -> Vec<Section> {
         let top = &self.document.table;
-        let mut tables =
-            vec![Section { path: String::new(), name: "", entry: false, settings: Vec::new() }];
+        let mut first =
+            Section { path: String::new(), name: "", entry: false, settings: Vec::new() };
+        let mut tables = Vec::new();
         let mut entries: Vec<(usize, Section)> = Vec::new();
         for setting in schema::TOP.settings() {
             let node = top.get(setting.name);
             match (setting.shape, node.map(|node| &node.value)) {
-                (Shape::Table(place), value) => {
-                    let table = match value {
-                        Some(Value::Table(table)) => table,
-                        _ => &super::value::NOTHING,
-                    };
-                    let settings = self.settings(place, table, &Around::default());
+                (Shape::Table(place), _) => {
+                    let settings = self.settings(place, table_of(node), &Around::default());
                     let (path, name) = (setting.name.to_owned(), setting.name);
                     tables.push(Section { path, name, entry: false, settings });
                 }
@@ -74,13 +71,18 @@ impl Walk<'_> {
                     entries.extend(self.entries(setting.name, places, items));
                 }
                 (Shape::Entries(_) | Shape::Named(..), _) => {}
-                _ => tables[0]
-                    .settings
-                    .extend(node.map(|node| self.written(vec![setting.name.to_owned()], node))),
+                _ => {
+                    let written = |node| self.written(vec![setting.name.to_owned()], node);
+                    first.settings.extend(node.map(written));
+                }
             }
         }
         entries.sort_by_key(|(start, _)| *start);
-        tables.into_iter().chain(entries.into_iter().map(|(_, section)| section)).collect()
+        [first]
+            .into_iter()
+            .chain(tables)
+            .chain(entries.into_iter().map(|(_, section)| section))
+            .collect()
     }
 
     fn entries(
@@ -111,11 +113,8 @@ impl Walk<'_> {
             let node = table.get(setting.name);
             match (setting.shape, node) {
                 (Shape::Table(inner), node) => {
-                    let table = match node.map(|node| &node.value) {
-                        Some(Value::Table(table)) => table,
-                        _ => &super::value::NOTHING,
-                    };
-                    lines.extend(self.settings(inner, table, &around.inside(setting.name)));
+                    let around = around.inside(setting.name);
+                    lines.extend(self.settings(inner, table_of(node), &around));
                 }
                 (_, Some(node)) => self.leaves(around.names_of(setting.name), node, &mut lines),
                 (_, None) => lines.extend(self.preset(setting, around)),
@@ -234,6 +233,14 @@ impl Walk<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// A table; one in which nothing is written where there is none.
+fn table_of(node: Option<&Node>) -> &Table {
+    match node.map(|node| &node.value) {
+        Some(Value::Table(table)) => table,
+        _ => &NOTHING,
     }
 }
 

@@ -147,12 +147,7 @@ fn read(
     // Its values stand in the texts already.
     fields.take("vars");
     fields.finish();
-    if entries.len() > ENTRIES_MAX {
-        let message = format!("{} entries are more than {ENTRIES_MAX}", entries.len());
-        let problem = Problem::new("WEIR-JOB-002", message).help("make several jobs of it");
-        problems.borrow_mut().push(problem);
-        return None;
-    }
+    few(&entries, problems)?;
     let of = |kind: Kind| entries.iter().filter(move |entry| entry.kind == kind);
     let functions: Vec<_> =
         of(Kind::Function).filter_map(|entry| entries::function(entry, problems)).collect();
@@ -172,6 +167,17 @@ fn read(
         Job { name, folder, text, settings, functions, sources, ops, sinks, dead_letters, tests };
     let warnings = check::check(&job, &entries, &mut problems.borrow_mut());
     (whole && named).then_some((job, warnings))
+}
+
+/// None if there are more entries than can be.
+fn few(entries: &[Entry<'_>], problems: &Problems) -> Option<()> {
+    if entries.len() <= ENTRIES_MAX {
+        return Some(());
+    }
+    let message = format!("{} entries are more than {ENTRIES_MAX}", entries.len());
+    let problem = Problem::new("WEIR-JOB-002", message).help("make several jobs of it");
+    problems.borrow_mut().push(problem);
+    None
 }
 
 fn read_tests(

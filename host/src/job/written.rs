@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_the_same() {
-        let text = "a = [1, -2.5, 1e300, inf, true, 1979-05-27T07:32:00Z, \"\\u0007\\u007f\\\"\\\\\"]\n\
+        let text = "a = [1, -2.5, 1e300, inf, true, 1979-05-27T07:32:00Z, \
+                    \"\\u0007\\u007f\\\"\\\\\"]\n\
                     b = { \"c d\" = {}, e = [[], [\"é\\n\\t\\r\"]], \"\" = 1.0 }";
         let (table, problems) = read(text);
         assert_eq!(problems, []);

@@ -79,7 +79,7 @@ pub static LIMITS: Place = Place::new(
             "rows",
             (1, 1_000_000),
             64,
-            "Rows out for a row in, on average over a chunk, of a flat-mapper.",
+            "Rows out for a row in: a flat-mapper's over a chunk, a transformer's over the batch.",
         ),
         number("memories", (1, 100), 4, "Linear memories of an instance."),
         number("tables", (1, 1_000), 8, "Tables of an instance."),
@@ -116,8 +116,8 @@ pub static ALLOW: Place = Place::new(
                 Shape::Texts(Texts { like: Some(VARIABLE), ..Texts::ANY }),
                 Shape::Named(VARIABLE, &Shape::Text),
             ]),
-            "Variables that it sees: names, whose values are those of the host, or a table of names and \
-         values.",
+            "Variables that it sees: names, whose values are those of the host, or a table of \
+             names and values.",
         ),
         Setting::new(
             "read",

@@ -9,10 +9,12 @@ mod entries;
 mod json;
 #[cfg(test)]
 mod tests;
+mod top;
 
 pub use calls::{ALLOW, LIMITS};
-pub use entries::{ADDRESSES_MAX, DEAD_LETTERS, FUNCTION, JOB, OP, SINK, SOURCE, TEST, TOP};
+pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
 pub use json::{preset, schema};
+pub use top::{DEAD_LETTERS, JOB, TEST, TOP};
 
 use std::time::Duration;
 

@@ -44,9 +44,14 @@ fn text(parts: &[(&str, &str)]) -> String {
     out
 }
 
+/// The folder of the crate, as `cargo run` says: target folders are shared between checkouts.
+fn here() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("it is run by cargo").into()
+}
+
 /// The worlds of a text, with all that they may name.
 fn resolved(worlds: &str) -> (Resolve, PackageId) {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = here();
     let mut resolve = Resolve::default();
     resolve.push_dir(here.join("../../../wit")).expect("the WIT package can be read");
     resolve.push_dir(here.join("wit")).expect("what is of others can be read");

@@ -20,8 +20,9 @@ pub fn cases() -> Vec<(String, Vec<u8>)> {
     paths.iter().map(case).collect()
 }
 
+/// A place in the crate, which may lie elsewhere than where it was compiled.
 fn here(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+    crate::here().join(name)
 }
 
 fn read(path: &PathBuf) -> String {

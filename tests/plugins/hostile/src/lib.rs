@@ -338,6 +338,14 @@ pub fn uses_rights(row: Number) -> Seen {
     Seen { seen }
 }
 
+/// Opens a file of a folder that it may read, after it has said so.
+#[weir::mapper]
+pub fn opens_a_table(row: Number) -> Seen {
+    weir::log::info("opening");
+    let text = std::fs::read_to_string("data/table.txt");
+    Seen { seen: format!("{} {text:?}", row.n) }
+}
+
 /// Lies about what it gives, in the way that `lie` says.
 #[allow(non_camel_case_types)]
 pub struct lying {}
@@ -459,6 +467,7 @@ weir::export!(
     too_much,
     only_even,
     peeks,
+    opens_a_table,
     uses_rights,
     lying
 );
