@@ -337,3 +337,26 @@ fn a_running_rate_ends_with_its_count() {
     assert_eq!(stopped["rows_in"], 300);
     assert!(stopped["batches"].as_u64().unwrap() > 1, "{stopped}");
 }
+
+#[test]
+fn a_connection_that_is_reset_is_made_anew_and_a_half_line_is_told() {
+    let listener = listen();
+    let job = lines(&[&listener], "");
+    let mut running = Running::start(&job, &[]);
+    let (mut first, _) = listener.accept().unwrap();
+    first.write_all(b"\xEF\xBB\xBFfirst\nhal").unwrap();
+    assert!(running.next("connection").unwrap()["up"].as_bool().unwrap());
+    running.rows(1);
+    let reset = Some(std::time::Duration::ZERO);
+    socket2::SockRef::from(&first).set_linger(reset).unwrap();
+    drop(first);
+    let down = running.next("connection").unwrap();
+    let reason = down["reason"].as_str().unwrap();
+    assert!(reason.contains("reset") && reason.contains("3 bytes of a line"), "{down}");
+    let (mut second, _) = listener.accept().unwrap();
+    second.write_all(b"second\n").unwrap();
+    running.rows(1);
+    running.stop();
+    assert_eq!(job.written("out", 1), ["{\"line\":\"first\"}"]);
+    assert_eq!(job.written("out", 2), ["{\"line\":\"second\"}"]);
+}

@@ -1,14 +1,17 @@
 //! Puts the pieces that arrive together to whole lines.
 
-use crate::format::LINE_BYTES_MAX;
+use crate::format::{BYTE_ORDER_MARK, LINE_BYTES_MAX};
 
 /// Where a line that is too long is cut: it is still too long, so that the format refuses it.
 const KEPT_BYTES_MAX: usize = LINE_BYTES_MAX + 1;
 
-/// Holds the line that has begun. The rest of one that is too long is not kept.
+/// Holds the line that has begun. The rest of one that is too long is not kept. A byte order mark
+/// in front of the first line is none of it, as in a file.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
+    /// A line was whole already.
+    later: bool,
 }
 
 impl Lines {
@@ -20,19 +23,26 @@ impl Lines {
             return self.hold(bytes);
         };
         self.hold(&bytes[..first]);
-        whole.append(&mut self.begun);
+        self.bring(whole);
         whole.extend_from_slice(&bytes[first..=last]);
-        self.begun = Vec::new();
         self.hold(&bytes[last + 1..]);
+    }
+
+    /// Appends the line that has begun, which is whole but for its end.
+    fn bring(&mut self, whole: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.later, true) && self.begun.starts_with(BYTE_ORDER_MARK) {
+            self.begun.drain(..BYTE_ORDER_MARK.len());
+        }
+        whole.append(&mut self.begun);
+        self.begun = Vec::new();
     }
 
     /// The sender has said that this is all: what has begun is a line.
     pub(super) fn end(&mut self, whole: &mut Vec<u8>) {
         if !self.begun.is_empty() {
-            whole.append(&mut self.begun);
+            self.bring(whole);
             whole.push(b'\n');
         }
-        self.begun = Vec::new();
     }
 
     /// The rest will never come: drops what has begun. Says how many bytes that were.
@@ -87,6 +97,13 @@ mod tests {
         let mut whole = Vec::new();
         lines.end(&mut whole);
         assert!(whole.is_empty());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(all(&[b"\xEF", b"\xBB\xBFa\n\xEF\xBB\xBFb"]), b"a\n\xEF\xBB\xBFb\n");
+        assert_eq!(all(&[b"\xEF\xBB\xBFa\nb\n"]), b"a\nb\n");
+        assert_eq!(all(&[b"\n\xEF\xBB\xBFa\n"]), b"\n\xEF\xBB\xBFa\n");
     }
 
     #[test]

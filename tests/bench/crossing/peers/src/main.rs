@@ -46,10 +46,10 @@ fn columns(name: &str, rows: usize) -> Vec<(&'static str, ArrayRef)> {
             ("b", Arc::new(numbers(rows, 104_729, 89))),
         ],
         "gcd_small" => {
-            let small = |from: i32, of: i32| -> Int32Array {
-                (0..rows as i32).map(|n| from + n % of).collect()
+            let small = |of: i32| -> Int32Array {
+                (0..rows as i32).map(|n| of * (1 + n % 1_000)).collect()
             };
-            vec![("a", Arc::new(small(15, 8))), ("b", Arc::new(small(25, 5)))]
+            vec![("a", Arc::new(small(15))), ("b", Arc::new(small(25)))]
         }
         "upper" => vec![("text", Arc::new(texts(rows)))],
         _ => vec![("n", Arc::new(numbers(rows, 7_919, 0)))],
