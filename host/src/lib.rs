@@ -21,7 +21,13 @@ pub mod operator;
 
 pub mod plugin;
 
+pub mod state;
+
 pub mod sink;
+
+pub mod checkpoint;
+
+pub mod durable;
 
 pub mod clock;
 

@@ -5,7 +5,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::{Format, exit, output};
 use crate::job::codes;
-use crate::{format, sink, source};
+use crate::{checkpoint, durable, format, sink, source, state};
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -38,7 +38,17 @@ pub fn explain(args: &ExplainArgs) -> u8 {
 /// The page of a code.
 fn page(wanted: &str) -> Option<(&'static str, &'static str)> {
     let of_job = codes::CODES.iter().map(|code| (code.code, code.explain));
-    let of_rooms = [format::CODES, source::CODES, sink::CODES].into_iter().flatten().copied();
+    let of_rooms = [
+        format::CODES,
+        source::CODES,
+        sink::CODES,
+        state::CODES,
+        checkpoint::CODES,
+        durable::CODES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied();
     TEXTS.iter().copied().chain(of_job).chain(of_rooms).find(|(code, _)| *code == wanted)
 }
 

@@ -1,0 +1,108 @@
+//! Keys of a batch, encoded once for every read and write of their states.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+
+use super::{RowWriter, key};
+use crate::state::{StateError, StateSchema};
+
+/// Keys, each with its bytes and its key group, in the order in which they came.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    columns: RecordBatch,
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    groups: Vec<u32>,
+}
+
+impl Keys {
+    /// Encodes key columns, for so many key groups. They must be of the types of the schema.
+    pub fn new(schema: &StateSchema, groups: u32, keys: &[ArrayRef]) -> Result<Self, StateError> {
+        let rows = keys.first().map_or(0, |column| column.len());
+        let columns = rows_of(schema.key(), keys, rows)?;
+        let groups = key::key_groups(keys, rows, groups)?;
+        let fields = schema.key().fields().iter().map(|field| field.is_nullable());
+        let writer = RowWriter::new(&keys.iter().zip(fields).collect::<Vec<_>>(), true);
+        let mut bytes = Vec::with_capacity(rows * 16);
+        let mut ends = Vec::with_capacity(rows);
+        for row in 0..rows {
+            writer.put(row, &mut bytes);
+            ends.push(
+                u32::try_from(bytes.len())
+                    .map_err(|_| StateError::TooLarge { what: "the keys of one batch" })?,
+            );
+        }
+        Ok(Self { columns, bytes, ends, groups })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The key columns.
+    pub fn columns(&self) -> &RecordBatch {
+        &self.columns
+    }
+
+    /// The key group of each.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    #[inline]
+    pub(in crate::state) fn bytes(&self, row: usize) -> &[u8] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.bytes[start as usize..self.ends[row] as usize]
+    }
+
+    /// The rows by key group, and by place within a group. Neighbours then touch neighbouring
+    /// memory.
+    pub(in crate::state) fn by_group(&self) -> Vec<u32> {
+        let most = self.groups.iter().max().map_or(0, |group| *group as usize + 1);
+        let mut next = vec![0_u32; most + 1];
+        for group in &self.groups {
+            next[*group as usize + 1] += 1;
+        }
+        for group in 0..most {
+            next[group + 1] += next[group];
+        }
+        let mut order = vec![0; self.groups.len()];
+        for (row, group) in self.groups.iter().enumerate() {
+            let place = &mut next[*group as usize];
+            order[*place as usize] = row as u32;
+            *place += 1;
+        }
+        order
+    }
+}
+
+/// Columns as rows of a schema, or what does not fit.
+pub(in crate::state) fn rows_of(
+    schema: &SchemaRef,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<RecordBatch, StateError> {
+    let wrong = |problem: String| StateError::Columns { problem };
+    if schema.fields().len() != columns.len() {
+        let (want, got) = (schema.fields().len(), columns.len());
+        return Err(wrong(format!("{got} columns were given, the schema has {want}")));
+    }
+    for (field, column) in schema.fields().iter().zip(columns) {
+        if field.data_type() != column.data_type() {
+            let (name, want, got) = (field.name(), field.data_type(), column.data_type());
+            return Err(wrong(format!("column `{name}` is of type {got}, not {want}")));
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let (schema, columns) = (Arc::clone(schema), columns.to_vec());
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .map_err(|error| wrong(error.to_string()))
+}
