@@ -181,3 +181,58 @@ fn a_file_that_is_not_taken_is_told_once() {
     assert_eq!(told, 1, "{}", ran.err);
     assert_eq!(job.written("out", 1).len(), 2);
 }
+
+#[test]
+fn once_does_not_wait_for_the_next_interval() {
+    let job = Job::new(
+        "version = 1\nname = \"once\"\n[job]\nbatch = \"1h\"\n[[source]]\nid = \"n\"\n\
+         type = \"rows\"\nbatches = [[{ n = 1 }], [{ n = 2 }]]\n[[sink]]\nid = \"out\"\n\
+         type = \"file\"\npath = \"out\"\n",
+    );
+    job.once(&[]).fine();
+    assert_eq!(job.written("out", 2), ["{\"n\":2}"]);
+}
+
+#[test]
+fn rows_that_can_t_be_shown_are_a_failure() {
+    let job = Job::new(
+        "version = 1\nname = \"full\"\n[[source]]\nid = \"n\"\ntype = \"rows\"\n\
+         rows = [{ n = 1 }]\n[[sink]]\nid = \"out\"\ntype = \"console\"\n",
+    );
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut run = command(job.path());
+    let ran = run.args(["run", "job.toml", "--once"]).stdout(full).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("can't write to standard output"));
+}
+
+#[test]
+fn a_folder_that_is_made_later_is_read_behind_the_second_wall() {
+    let job = Job::new(&COUNT.replace("path = \"in\"", "path = \"later\""));
+    let mut run = command(job.path());
+    let run = run.args(["run", "job.toml", "--format", "json"]).stdout(Stdio::piped());
+    let mut run = run.spawn().unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("\"event\":\"idle\"")));
+    job.write("later/a.txt", "to be");
+    assert!(lines.any(|line| line.contains("\"event\":\"batch\"")));
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+fn a_query_of_thousands_of_operators_is_refused_and_the_host_lives() {
+    for (sql, said) in [
+        (format!("SELECT n{} AS n FROM n", "+n".repeat(20_000)), "20001 operators"),
+        (vec!["SELECT n FROM n"; 5_000].join(" UNION ALL "), "operators"),
+    ] {
+        let job = Job::new(&format!(
+            "version = 1\nname = \"long\"\n[[source]]\nid = \"n\"\ntype = \"rows\"\n\
+             rows = [{{ n = 1 }}]\n[[op]]\nid = \"o\"\nsql = \"{sql}\"\n\
+             [[sink]]\nid = \"out\"\ntype = \"console\"\n"
+        ));
+        let ran = job.once(&[]);
+        assert_eq!(ran.code, 78, "{ran:#?}");
+        assert!(ran.err.contains(said), "{ran:#?}");
+    }
+}

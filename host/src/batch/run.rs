@@ -89,15 +89,20 @@ impl<'a> Runner<'a> {
 
     /// Runs batches until the job ends, is stopped or fails.
     pub fn run(mut self, build: &Build<'_>) -> Result<Totals, BatchError> {
+        // What is there is taken without a pause.
+        let interval = match self.start.mode {
+            Mode::Once => Duration::ZERO,
+            Mode::Continuous => self.start.interval,
+        };
         self.listener.event(&Event::Started {
             job: self.start.job.to_string(),
             run: self.start.run.to_string(),
             parallelism: self.start.parallelism,
-            interval_ms: self.start.interval.as_millis() as u64,
+            interval_ms: interval.as_millis() as u64,
         });
         let _started = self.start_sources()?;
         let (mut plan, mut batch, mut totals) = (None, BatchId(0), Totals::default());
-        let mut trigger = Trigger::new(self.start.interval);
+        let mut trigger = Trigger::new(interval);
         loop {
             trigger.wait(&self.start.stop);
             let draining = self.start.stop.draining();

@@ -35,7 +35,7 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     for source in &job.sources {
         match &source.kind {
             SourceKind::File(file) => {
-                needs.read.push(fixed_part(&job.folder.join(&file.path)));
+                needs.read.push(to_look_into(&fixed_part(&job.folder.join(&file.path))));
                 needs.again |= file.format == FormatKind::Parquet;
             }
             SourceKind::Socket(socket) => {
@@ -61,6 +61,15 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
         if folder.write { needs.write.push(path) } else { needs.read.push(path) }
     }
     Ok(needs)
+}
+
+/// The folder itself, or the one that it will be made in.
+fn to_look_into(root: &Path) -> PathBuf {
+    match root.parent() {
+        _ if root.exists() => root.to_owned(),
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// The part of a path before the first name that is a pattern.

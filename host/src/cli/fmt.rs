@@ -1,13 +1,13 @@
 //! `host fmt`: job files in one layout.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::{Format, exit, output};
+use super::{Format, exit, open, output};
 use crate::job::{JobError, JobText, formatted};
 
 /// What is laid out.
@@ -82,7 +82,7 @@ fn read(path: &Path, input: bool) -> std::io::Result<String> {
             std::io::stdin().read_to_string(&mut text)?;
             Ok(text)
         }
-        false => std::fs::read_to_string(path),
+        false => String::from_utf8(open::whole(path)?).map_err(|_| ErrorKind::InvalidData.into()),
     }
 }
 

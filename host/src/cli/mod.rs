@@ -152,5 +152,5 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
     };
-    ExitCode::from(code)
+    ExitCode::from(if code == exit::DONE && output::lost() { exit::FAILED } else { code })
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use super::failure::Failure;
 use super::{Format, JobArgs, exit, output, report};
 use crate::id::NodeId;
-use crate::job::{self, Job, JobError, Outside, Section};
+use crate::job::{self, Job, JobError, Outside, Section, TEXT_BYTES_MAX};
 use crate::plan::{self, JobPlan, Loaded, Settings};
 use crate::plugin::build::cache_folder;
 use crate::plugin::{Cache, Compiler, Wall};
@@ -64,7 +64,7 @@ fn read<T>(
     way: impl FnOnce(&[u8], &str, PathBuf, &Outside<'_>) -> Result<T, JobError>,
 ) -> Result<T, Failure> {
     let shown = args.job.display().to_string();
-    let bytes = std::fs::read(&args.job).map_err(|error| {
+    let bytes = whole(&args.job).map_err(|error| {
         Failure::new("WEIR-CLI-002", format!("can't read `{shown}`: {error}"))
             .help("give the path of a job file; examples/ has some")
             .exit(exit::CONFIGURATION)
@@ -79,6 +79,13 @@ fn read<T>(
         secret_file: &|path| secret_file(&folder.join(path)),
     };
     Ok(way(&bytes, &shown, folder.clone(), &outside)?)
+}
+
+/// The bytes of a job file, or more of them than it may have.
+pub fn whole(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]

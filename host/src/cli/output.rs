@@ -1,14 +1,30 @@
 //! Where text goes: data to standard output, the rest to standard error, one whole line at a time.
 //! Secrets of the job are in neither.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::secret::hidden;
+
+/// Data could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Writes data: a line on standard output. A reader that has gone is no error of ours.
 pub fn data(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", hidden(line)).and_then(|()| out.flush());
+    let written = writeln!(out, "{}", hidden(line)).and_then(|()| out.flush());
+    if let Err(error) = written.or_else(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    }) && !LOST.swap(true, Ordering::Relaxed)
+    {
+        note(&format!("error[WEIR-CLI-001]: can't write to standard output: {error}"));
+    }
+}
+
+/// Whether data was lost on its way to standard output.
+pub fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Writes data as JSON: a line on standard output that says the same to whoever parses it, and has
@@ -44,6 +60,8 @@ pub fn watched() -> bool {
 
 /// A text in which nothing can steer a terminal or turn the direction of writing.
 pub fn plain(text: &str) -> String {
+    // Before anything is replaced: afterwards a secret would not be known as one.
+    let text = hidden(text);
     let steers = |c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c);
     text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

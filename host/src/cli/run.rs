@@ -15,7 +15,7 @@ use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
 use crate::batch::{
     BatchReport, ConnectionReport, DeadLetters, Event, Listener, Mode, RefusedReport, Runner,
-    Start, Stop,
+    Start, Stop, Totals,
 };
 use crate::clock;
 use crate::id::BatchId;
@@ -177,6 +177,7 @@ struct Screen {
     format: Format,
     bar: Mutex<Option<ProgressBar>>,
     with_bar: bool,
+    once: bool,
     told_idle: AtomicBool,
 }
 
@@ -187,6 +188,7 @@ impl Screen {
             format,
             bar: Mutex::default(),
             with_bar,
+            once,
             told_idle: AtomicBool::new(false),
         })
     }
@@ -272,18 +274,24 @@ impl Screen {
                     self.note("no new input; waiting");
                 }
             }
-            Event::Stopped(totals) if totals.batches == 0 => self.note(
-                "stopped: there was no new input. A source takes what appears under its `path`; \
-                 check the path, or wait for input by running without --once",
-            ),
-            Event::Stopped(totals) => self.note(&format!(
-                "stopped after {} batch{}, {} rows",
-                totals.batches,
-                if totals.batches == 1 { "" } else { "es" },
-                output::grouped(totals.rows_in)
-            )),
+            Event::Stopped(totals) => self.note(&stopped_line(totals, self.once)),
             Event::Failed { .. } => self.clear(),
         }
+    }
+}
+
+/// One line for the end.
+fn stopped_line(totals: &Totals, once: bool) -> String {
+    match (totals.batches, once) {
+        (0, false) => "stopped: there was no new input".to_owned(),
+        (0, true) => "stopped: there was no new input. A source takes what appears under its \
+                      `path`; check the path, or wait for input by running without --once"
+            .to_owned(),
+        (batches, _) => format!(
+            "stopped after {batches} batch{}, {} rows",
+            if batches == 1 { "" } else { "es" },
+            output::grouped(totals.rows_in)
+        ),
     }
 }
 

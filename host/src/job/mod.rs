@@ -34,6 +34,7 @@ pub use effective::{Line, Section, effective};
 pub use layout::formatted;
 pub use limits::Limits;
 pub use problem::{JobError, Mark, Problem, Span};
+pub use read::TEXT_BYTES_MAX;
 pub use schema::schema;
 pub use value::Value;
 pub use vars::Outside;

@@ -16,7 +16,8 @@ use super::{DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, override
 use crate::id::JobName;
 
 /// The largest job file, in bytes.
-const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// How long a job file may be.
+pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// So many sources, ops, functions and sinks a job may have.
 const ENTRIES_MAX: usize = 1_000;

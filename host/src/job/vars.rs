@@ -249,6 +249,7 @@ impl Filling<'_> {
                     let help = "entries are known by their ids: write them out";
                     self.problem("WEIR-JOB-021", message, &node.span, help);
                 } else if !is_name(path)
+                    && self.may_be_shown(text, path, &node.span)
                     && let Some(filled) = self.filled(text, &node.span)
                 {
                     *text = filled;
@@ -258,6 +259,23 @@ impl Filling<'_> {
             Value::List(items) => items.iter_mut().for_each(|item| self.node(item, path)),
             _ => {}
         }
+    }
+
+    /// Whether no secret stands in SQL, which is taken apart, computed with and shown.
+    fn may_be_shown(&self, text: &str, path: &[String], span: &Span) -> bool {
+        let within = |(name, var): &&(String, Var)| {
+            var.is_secret() && text.contains(&format!("${{{name}}}"))
+        };
+        let secret = self.vars.iter().find(within);
+        let Some((name, _)) = secret.filter(|_| path.last().is_some_and(|last| last == "sql"))
+        else {
+            return true;
+        };
+        let message = format!("the secret `{name}` can't stand in `sql`");
+        let help = "plans and errors show what SQL computes: hand it to a function, with `config` \
+                    or `allow.env`";
+        self.problem("WEIR-JOB-021", message, span, help);
+        false
     }
 
     fn problem(&self, code: &'static str, message: String, span: &Span, help: &str) {

@@ -17,6 +17,9 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::assemble::TapExec;
 use super::origin;
@@ -54,6 +57,9 @@ pub struct Planner<'a> {
     pub partitions: usize,
 }
 
+/// Operators of one query.
+const OPERATORS_MAX: usize = 500;
+
 /// Functions whose result depends on when or how often they are called.
 const UNREPEATABLE: [&str; 9] = [
     "random",
@@ -84,6 +90,7 @@ impl Planner<'_> {
                 Arc::new(provider),
             )?;
         }
+        refuse_long(sql)?;
         let state = context.state();
         let logical = futures::executor::block_on(state.create_logical_plan(sql))?;
         let queries = SQLOptions::new()
@@ -113,6 +120,38 @@ impl Planner<'_> {
             }
         }
         context
+    }
+}
+
+/// Each operator is a level of the tree that a query becomes, and the planner climbs it on its
+/// stack: one that is too high would end the process.
+fn refuse_long(sql: &str) -> Result<()> {
+    let levels = |token: &Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::SELECT
+        ),
+        Token::Whitespace(_) | Token::Comma | Token::Period | Token::Number(..) => false,
+        Token::SingleQuotedString(_) | Token::LParen | Token::RParen | Token::EOF => false,
+        _ => true,
+    };
+    // What can't be parted into tokens is refused by the planner, with the place.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
+    match tokens.iter().filter(|token| levels(token)).count() {
+        0..=OPERATORS_MAX => Ok(()),
+        count => plan_err!(
+            "the query has {count} operators, and {OPERATORS_MAX} are allowed; a list of values is \
+             written as `IN (…)`, and a long sum or union can be parted over several entries"
+        ),
     }
 }
 

@@ -1,9 +1,7 @@
 //! Builds the folder of a plugin with its language's own tool.
 //!
 //! The tool sees none of the settings that a surrounding build has, and works in a target folder
-//! of its own, shared by all plugins so that what they have in common is built once. A folder that
-//! carries its crates has a target folder inside it instead: cargo would take the same crate from
-//! two places for a changed one, and build it anew each time.
+//! for each plugin: components of crates that have the same name would lie in each other's place.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -142,7 +140,7 @@ fn cargo(folder: &Path) -> Command {
     let target = match carries(folder) {
         // From the folder, in which cargo is started.
         true => PathBuf::from("target").join("host"),
-        false => cache_folder().join("plugin-builds"),
+        false => cache_folder().join("plugin-builds").join(own_name(folder)),
     };
     command.env("CARGO_TARGET_DIR", target);
     command
@@ -153,13 +151,16 @@ fn carries(folder: &Path) -> bool {
     folder.join(".cargo").join("config.toml").is_file()
 }
 
-/// What keeps cargo to the crates that were agreed on. With crates in the folder there is one
-/// version of each: the lock file follows Cargo.toml, and nothing is fetched.
+/// A name that no other folder has.
+fn own_name(folder: &Path) -> String {
+    let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}-{:016x}", xxhash_rust::xxh3::xxh3_64(path.as_os_str().as_encoded_bytes()))
+}
+
+/// With crates in the folder nothing is fetched.
 fn fixed(folder: &Path) -> Option<&'static str> {
-    match carries(folder) {
-        true => Some("--offline"),
-        false => folder.join("Cargo.lock").is_file().then_some("--locked"),
-    }
+    carries(folder).then_some("--offline")
 }
 
 /// Runs a tool to its end; its standard output, and its standard error.
@@ -259,10 +260,11 @@ mod tests {
             let value = command.get_envs().find(|(name, _)| *name == "CARGO_TARGET_DIR");
             value.and_then(|(_, value)| value).map(PathBuf::from)
         };
-        assert!(target(folder.path()).unwrap().ends_with("weir/plugin-builds"));
+        let other = tempfile::tempdir().unwrap();
+        let (one, two) = (target(folder.path()).unwrap(), target(other.path()).unwrap());
+        assert!(one.parent().unwrap().ends_with("weir/plugin-builds"));
+        assert_ne!(one, two, "crates of the same name must not share a folder");
         assert_eq!(fixed(folder.path()), None);
-        std::fs::write(folder.path().join("Cargo.lock"), "").unwrap();
-        assert_eq!(fixed(folder.path()), Some("--locked"));
         std::fs::create_dir(folder.path().join(".cargo")).unwrap();
         std::fs::write(folder.path().join(".cargo/config.toml"), "").unwrap();
         assert_eq!(fixed(folder.path()), Some("--offline"));

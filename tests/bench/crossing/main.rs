@@ -205,5 +205,6 @@ fn main() {
     if wanted.is_empty() || "start".contains(&wanted) {
         start::plugin(&wall);
         start::two_rows();
+        start::first_rows();
     }
 }

@@ -71,6 +71,7 @@ impl Inputs {
     pub fn takes(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let made = name.starts_with('.') || name.ends_with('~') || MADE.contains(&&*name);
+        let path = clean(path);
         !made && !self.outputs.iter().any(|output| path.starts_with(output))
     }
 }

@@ -107,9 +107,10 @@ fn made(args: &NewArgs) -> Result<String, Failure> {
     let shown = args.folder.display();
     output::note(&format!("`host dev {shown}` builds it, runs it, and does so again on a save"));
     Ok(format!(
-        "{shown}\n  src/lib.rs  the function, a {}, with a test\n  \
+        "{shown}\n  src/lib.rs  the function, {} {}, with a test\n  \
          job.toml    runs it on the rows in input/, and has a test too\n  \
          sdk/        all that it is built from, so that no network is needed",
+        if args.kind == Kind::Aggregator { "an" } else { "a" },
         args.kind.name()
     ))
 }
