@@ -86,6 +86,7 @@ pub fn first_rows() {
     let job = format!(
         "version = 1\nname = \"first\"\n[job]\nbatch = \"0s\"\n\
          [[source]]\nid = \"lines\"\ntype = \"rows\"\nrows = [{{ line = \"to be\" }}]\n\
+         schema = {{ line = \"string!\" }}\n\
          [[op]]\nid = \"words\"\nwasm = {:?}\ncall = \"split\"\n\
          [[sink]]\nid = \"out\"\ntype = \"console\"\n",
         fetched.path
