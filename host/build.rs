@@ -11,7 +11,8 @@ const PARTS: [&str; 7] =
     ["Cargo.toml", "Cargo.lock", "README.md", "derive", "src", "template", "vendor.tar.zst"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked for when it runs: a target folder may be shared by checkouts, and the script with it.
+    let host = variable("CARGO_MANIFEST_DIR")?;
     let sdk = host.join("../sdk/rust").canonicalize()?;
     let mut files = vec![("LICENSE".to_owned(), host.join("../LICENSE").canonicalize()?)];
     for part in PARTS {
@@ -22,14 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(code, "    ({name:?}, include_bytes!({path:?})),")?;
     }
     code.push_str("]\n");
-    std::fs::write(out()?.join("sdk.rs"), code)?;
+    std::fs::write(variable("OUT_DIR")?.join("sdk.rs"), code)?;
     println!("cargo::rerun-if-changed=build.rs");
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "so cargo says where a build script writes")]
-fn out() -> Result<PathBuf, Box<dyn Error>> {
-    Ok(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?.into())
+#[allow(clippy::disallowed_methods, reason = "so cargo tells a build script where things are")]
+fn variable(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    Ok(std::env::var_os(name).ok_or_else(|| format!("{name} is not set"))?.into())
 }
 
 /// Lists the files of a folder in the order of their names. Cargo looks for changes in the folder:

@@ -122,3 +122,23 @@ fn doctor_completions_and_man_pages_work_anywhere() {
     let page = std::fs::read_to_string(place.path().join("pages/host-run.1")).unwrap();
     assert!(page.contains("Run a job until it is stopped"), "{page}");
 }
+
+#[test]
+fn a_name_that_is_no_column_fails_a_test() {
+    for (from, to, said) in [
+        ("{ line = \"to be\" }", "{ lien = \"to be\" }", "feed.lines: there is no column `lien`"),
+        ("{ word = \"or\", n = 1 }", "{ word = \"or\", m = 1 }", "expect: there is no column `m`"),
+    ] {
+        let ran = test(&JOB.replace(from, to), &[]);
+        assert_eq!(ran.code, 3, "{ran:#?}");
+        assert!(ran.out.contains(said), "{ran:#?}");
+    }
+}
+
+#[test]
+fn a_rate_need_not_be_fed() {
+    let rate = "[[source]]\nid = \"ticks\"\ntype = \"rate\"\n[[sink]]\nid = \"seen\"\n\
+                from = \"ticks\"\ntype = \"console\"\n[[test]]\nname = \"words are counted\"";
+    let ran = test(&JOB.replacen("[[test]]\nname = \"words are counted\"", rate, 1), &[]).fine();
+    assert!(ran.err.contains("2 passed, 0 failed"), "{}", ran.err);
+}

@@ -16,7 +16,7 @@ use crate::batch::{BatchError, DeadLetters, Event, Listener, Mode, Runner, Start
 use crate::format::{Decode, Encode, json};
 use crate::id::{BatchId, NodeId, SinkId};
 use crate::job::{
-    Expect, FormatKind, Job, RowsSourceSpec, SinkKind, SinkSpec, SourceKind, TestSpec,
+    Expect, FormatKind, Job, RowsSourceSpec, SinkKind, SinkSpec, SourceKind, SourceSpec, TestSpec,
 };
 use crate::plan::{Progress, Resources};
 use crate::plugin::build;
@@ -145,6 +145,9 @@ fn staged(job: &Job, test: &TestSpec) -> Job {
         if text && source.schema.is_none() {
             source.schema = Some(crate::format::text::schema());
         }
+        if let (SourceKind::Rate(rate), None) = (&source.kind, &source.schema) {
+            source.schema = source::rate_schema(rate);
+        }
         source.on_error = OnError::Fail;
         source.kind = SourceKind::Rows(RowsSourceSpec { batches: vec![rows], span: 0..0 });
     }
@@ -169,6 +172,9 @@ fn run(opened: &Opened, test: &TestSpec) -> Result<Outcome, Failure> {
     let job = staged(&opened.job, test);
     let mut sources: Vec<(NodeId, Arc<dyn Source>)> = Vec::new();
     for spec in &job.sources {
+        if let Some(error) = strange(test, spec) {
+            return Ok(Outcome::wrong(error));
+        }
         match source::open(spec, &job.folder) {
             Ok(source) => sources.push((spec.id.clone(), Arc::from(source))),
             Err(error) => return Ok(Outcome::wrong(format!("feed.{}: {error}", spec.id))),
@@ -186,6 +192,24 @@ fn run(opened: &Opened, test: &TestSpec) -> Result<Outcome, Failure> {
             _ => Outcome::wrong(error),
         }),
     }
+}
+
+/// What a test feeds a source and the source does not have.
+fn strange(test: &TestSpec, source: &SourceSpec) -> Option<String> {
+    let (_, rows) = test.feed.iter().find(|(fed, _)| *fed == source.id)?;
+    let error = unknown(rows, source.schema.as_ref()?)?;
+    Some(format!("feed.{}: {error}", source.id))
+}
+
+/// A name in rows that is no column.
+fn unknown(
+    rows: &[serde_json::Map<String, serde_json::Value>],
+    schema: &SchemaRef,
+) -> Option<String> {
+    let mut names = rows.iter().flat_map(|row| row.keys());
+    let name = names.find(|name| schema.column_with_name(name).is_none())?;
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    Some(format!("there is no column `{name}`; there are: {}", columns.join(", ")))
 }
 
 /// Runs the batch of a test; the inner error is one of the batch.
@@ -259,6 +283,9 @@ fn decoded(
     expected: &[serde_json::Map<String, serde_json::Value>],
     schema: &SchemaRef,
 ) -> Result<Option<RecordBatch>, String> {
+    if let Some(error) = unknown(expected, schema) {
+        return Err(format!("expect: {error}"));
+    }
     let mut text = Vec::new();
     for row in expected {
         // A map of text is always JSON, and memory can always be written to.

@@ -1,37 +1,14 @@
 //! Which lane a key belongs to: a stable hash over a documented encoding.
 //!
-//! The group of a key is xxh3-64 with seed 0 over the encodings of its columns, one after the
-//! other, modulo 256. Checkpoints depend on it, so neither may ever change; the test vectors below
-//! hold them.
-//!
-//! | value | encoding |
-//! |---|---|
-//! | null | 0 |
-//! | bool | 1, then 0 or 1 |
-//! | integers of every width | 2, then the value as i64 little endian |
-//! | floats | 3, then f64 little endian; −0 is +0, every NaN is one NaN |
-//! | string | 4, then the length as u64 little endian, then UTF-8 |
-//! | binary | 5, then the length as u64 little endian, then the bytes |
-//! | date | 6, then days as i64 little endian |
-//! | timestamp | 7, then microseconds as i64 little endian |
-//! | decimal | 8, then the unscaled i128 little endian, then the scale as one byte |
-//!
-//! Integers of all widths and decimals of all precisions agree, so that a column may be widened
-//! without moving its keys. Lists and structs are not keys.
+//! Checkpoints depend on the hash, which [`state`](crate::state) has; the test vectors below hold
+//! it.
 
-use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
-    Int64Array, StringArray, TimestampMicrosecondArray,
-};
-use arrow::compute::cast;
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use datafusion::common::{Result, plan_err};
-use xxhash_rust::xxh3::xxh3_64;
+use datafusion::common::{Result, plan_datafusion_err};
 
-use crate::types;
-
-/// Key groups of a job.
-pub const KEY_GROUPS: u32 = 256;
+use crate::state;
+pub use crate::state::KEY_GROUPS;
 
 /// The partition of `partitions` that a key group belongs to.
 pub fn partition_of(group: u32, partitions: usize) -> usize {
@@ -43,146 +20,34 @@ pub fn lowest_group(partition: usize, partitions: usize) -> u32 {
     (partition * KEY_GROUPS as usize).div_ceil(partitions.max(1)) as u32
 }
 
-/// Whether values of a type can be keys.
+/// Whether values of a type can be keys of an op.
 pub fn can_be_key(data_type: &DataType) -> bool {
-    encoded_as(data_type).is_some()
-}
-
-/// The type that a key column is cast to before it is encoded.
-fn encoded_as(data_type: &DataType) -> Option<DataType> {
-    Some(match data_type {
-        DataType::Null | DataType::Boolean => DataType::Boolean,
-        other if other.is_integer() => DataType::Int64,
-        other if other.is_floating() => DataType::Float64,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
-        DataType::Dictionary(_, value) => encoded_as(value)?,
-        DataType::Date32 => DataType::Date32,
-        DataType::Timestamp(..) => types::timestamp(),
-        DataType::Decimal128(..) => data_type.clone(),
-        _ => return None,
-    })
-}
-
-/// One column of keys, ready to be encoded row by row.
-enum KeyColumn {
-    Bool(BooleanArray),
-    Int(Int64Array),
-    Float(Float64Array),
-    Text(StringArray),
-    Bytes(BinaryArray),
-    Date(Date32Array),
-    Time(TimestampMicrosecondArray),
-    Decimal(Decimal128Array, u8),
-}
-
-impl KeyColumn {
-    fn new(column: &ArrayRef) -> Result<Self> {
-        let Some(target) = encoded_as(column.data_type()) else {
-            return plan_err!("a column of type {} can't be a key", column.data_type());
-        };
-        let data = cast(column, &target)?.to_data();
-        Ok(match target {
-            DataType::Boolean => Self::Bool(data.into()),
-            DataType::Int64 => Self::Int(data.into()),
-            DataType::Float64 => Self::Float(data.into()),
-            DataType::Utf8 => Self::Text(data.into()),
-            DataType::Binary => Self::Bytes(data.into()),
-            DataType::Date32 => Self::Date(data.into()),
-            DataType::Decimal128(_, scale) => Self::Decimal(data.into(), scale as u8),
-            _ => Self::Time(data.into()),
-        })
+    match data_type {
+        DataType::Null | DataType::Boolean | DataType::Date32 | DataType::Timestamp(..) => true,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => true,
+        DataType::Decimal128(..) => true,
+        DataType::Dictionary(_, value) => can_be_key(value),
+        other => other.is_integer() || other.is_floating(),
     }
-
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Bool(column) => column.is_null(row),
-            Self::Int(column) => column.is_null(row),
-            Self::Float(column) => column.is_null(row),
-            Self::Text(column) => column.is_null(row),
-            Self::Bytes(column) => column.is_null(row),
-            Self::Date(column) => column.is_null(row),
-            Self::Time(column) => column.is_null(row),
-            Self::Decimal(column, _) => column.is_null(row),
-        }
-    }
-
-    fn encode(&self, row: usize, out: &mut Vec<u8>) {
-        if self.is_null(row) {
-            out.push(0);
-            return;
-        }
-        match self {
-            Self::Bool(column) => out.extend([1, u8::from(column.value(row))]),
-            Self::Int(column) => number(2, column.value(row), out),
-            Self::Float(column) => {
-                let value = column.value(row);
-                let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
-                out.push(3);
-                out.extend(value.to_le_bytes());
-            }
-            Self::Text(column) => bytes(4, column.value(row).as_bytes(), out),
-            Self::Bytes(column) => bytes(5, column.value(row), out),
-            Self::Date(column) => number(6, i64::from(column.value(row)), out),
-            Self::Time(column) => number(7, column.value(row), out),
-            Self::Decimal(column, scale) => {
-                out.push(8);
-                out.extend(column.value(row).to_le_bytes());
-                out.push(*scale);
-            }
-        }
-    }
-}
-
-fn number(tag: u8, value: i64, out: &mut Vec<u8>) {
-    out.push(tag);
-    out.extend(value.to_le_bytes());
-}
-
-fn bytes(tag: u8, value: &[u8], out: &mut Vec<u8>) {
-    out.push(tag);
-    out.extend((value.len() as u64).to_le_bytes());
-    out.extend(value);
 }
 
 /// The key group of every row.
 pub fn key_groups(columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
-    let columns: Vec<KeyColumn> = columns.iter().map(KeyColumn::new).collect::<Result<_>>()?;
-    let mut key = Vec::with_capacity(64);
-    Ok((0..rows)
-        .map(|row| {
-            key.clear();
-            for column in &columns {
-                column.encode(row, &mut key);
-            }
-            (xxh3_64(&key) % u64::from(KEY_GROUPS)) as u32
-        })
-        .collect())
+    state::key_groups(columns, rows, KEY_GROUPS).map_err(|error| plan_datafusion_err!("{error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Int32Array, LargeStringArray};
+    use arrow::array::{Float64Array, Int32Array, Int64Array, LargeStringArray, StringArray};
     use proptest::prelude::*;
 
     use super::*;
 
     fn groups(columns: &[ArrayRef]) -> Vec<u32> {
         key_groups(columns, columns[0].len()).unwrap()
-    }
-
-    #[test]
-    fn the_encoding_is_the_documented_one() {
-        let text =
-            KeyColumn::new(&(Arc::new(StringArray::from(vec![Some("ab"), None])) as _)).unwrap();
-        let mut out = Vec::new();
-        text.encode(0, &mut out);
-        assert_eq!(out, [4, 2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b']);
-        out.clear();
-        text.encode(1, &mut out);
-        assert_eq!(out, [0]);
     }
 
     #[test]

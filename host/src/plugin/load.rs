@@ -277,7 +277,10 @@ fn abi_of(
     let Some(version) = known else {
         let reason = match exports.iter().find(|name| name.starts_with("weir:operator/guest@")) {
             Some(other) => format!("it is built for `{other}`, which this host does not know"),
-            None => "it does not export `weir:operator/guest`".to_owned(),
+            None => {
+                "it does not export `weir:operator/guest`; in Rust, `weir::export!(…)` does that"
+                    .to_owned()
+            }
         };
         return Err(world(fetched, reason));
     };

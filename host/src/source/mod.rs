@@ -24,7 +24,7 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::format::FormatError;
-use crate::job::{SourceKind, SourceSpec};
+use crate::job::{RateSourceSpec, SourceKind, SourceSpec};
 
 /// What one batch takes from one source: everything that is needed to read the same rows again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, bincode::Encode, bincode::Decode)]
@@ -234,6 +234,11 @@ pub struct BadRow {
     pub content: String,
     /// Why it is no row.
     pub error: FormatError,
+}
+
+/// The columns of a rate, which are always the same.
+pub fn rate_schema(spec: &RateSourceSpec) -> Option<SchemaRef> {
+    rate::RateSource::open(spec).schema().ok().flatten()
 }
 
 /// Opens the source that the job describes. Relative paths start at `folder`.

@@ -12,8 +12,8 @@ use extism::{Manifest, Plugin, PluginBuilder, Wasm};
 use crate::{NAMES, SIZES, built, columns, head, nanos};
 
 pub fn run() {
-    let wasm = built("extism", "crossing_extism.wasm");
-    let manifest = Manifest::new([Wasm::file(wasm)]);
+    let wasm = std::fs::read(built("extism", "crossing_extism.wasm")).expect("it was built");
+    let manifest = Manifest::new([Wasm::data(wasm)]);
     let mut plugin = PluginBuilder::new(manifest).with_wasi(true).build().expect("it loads");
     head("Extism, ns a row");
     for name in NAMES {
