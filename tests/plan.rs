@@ -16,11 +16,12 @@ use weir_host::clock::Micros;
 use weir_host::id::{BatchId, JobName, NodeId};
 use weir_host::job::{Job, Outside};
 use weir_host::plan::{
-    self, Aside, BatchNow, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded, ReceiverError,
-    Resources, RowsOut, Settings,
+    self, Aside, BatchNow, BatchStates, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded,
+    ReceiverError, Resources, RowsOut, Settings,
 };
 use weir_host::plugin::{Compiler, Wall};
 use weir_host::source::{self, Source, SourceRange};
+use weir_host::state::{KEY_GROUPS, MemoryStore, StateStore};
 
 const SOURCE: &str = r#"
 version = 1
@@ -103,7 +104,12 @@ impl Opened {
             log: Arc::new(|_| {}),
             aside: Aside::nowhere(),
         };
-        let bound = plan.bind(bindings, now, resources).unwrap();
+        let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new(KEY_GROUPS, 1));
+        for state in &plan.states {
+            store.open(&state.op, &state.schema).unwrap();
+        }
+        let states = Arc::new(BatchStates::new(store, BatchId(1), Micros(0)));
+        let bound = plan.bind(bindings, now, states, resources).unwrap();
         let collected = Arc::new(Collected::default());
         let deliver: Arc<dyn Deliver> = collected.clone();
         plan.run(&bound, &deliver, resources).unwrap();

@@ -5,6 +5,7 @@ use crate::job::JobError;
 use crate::plan::RunError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
+use crate::state::StateError;
 
 /// Why a job stopped before its end.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,9 @@ pub enum BatchError {
         /// Why.
         error: Box<SinkError>,
     },
+    /// The states of the job's ops can't be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The stop did not wait for the batch to end.
     #[error("batch {0} was given up, because the job had to stop at once")]
     GivenUp(BatchId),

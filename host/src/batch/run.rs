@@ -17,12 +17,13 @@ use crate::clock::{self, Micros, Stopwatch};
 use crate::id::{BatchId, JobName, NodeId, SinkId};
 use crate::job::JobError;
 use crate::plan::{
-    Aside, BatchNow, Bindings, Bound, Deliver, Exclusions, JobPlan, LogSink, Places, Progress,
-    Resources, Usage, origin_of,
+    Aside, BatchNow, BatchStates, Bindings, Bound, Deliver, Exclusions, JobPlan, LogSink, Places,
+    Progress, Resources, Usage, origin_of,
 };
 use crate::row_error::Letters;
 use crate::sink::{BatchMark, Prepared, Sink};
 use crate::source::{Source, SourceRange};
+use crate::state::{KEY_GROUPS, MemoryStore, StateStore};
 
 /// What a job starts with.
 pub struct Start {
@@ -67,6 +68,7 @@ pub struct Runner<'a> {
     pub(super) listener: &'a dyn Listener,
     last_time: Micros,
     usage: HashMap<String, Usage>,
+    store: Arc<dyn StateStore>,
 }
 
 /// A batch whose rows run out of time or memory in other places each time is given up after so many
@@ -78,13 +80,15 @@ struct Ran {
     staged: Vec<Arc<Stage>>,
     letters: Arc<BatchLetters>,
     progress: Arc<Progress>,
+    states: Arc<BatchStates>,
 }
 
 impl<'a> Runner<'a> {
     /// A runner that has not begun.
     pub fn new(start: Start, resources: &'a Resources, listener: &'a dyn Listener) -> Self {
         let last_time = Micros(i64::MIN);
-        Self { start, resources, listener, last_time, usage: HashMap::new() }
+        let store = Arc::new(MemoryStore::new(KEY_GROUPS, start.parallelism));
+        Self { start, resources, listener, last_time, usage: HashMap::new(), store }
     }
 
     /// Runs batches until the job ends, is stopped or fails.
@@ -117,7 +121,7 @@ impl<'a> Runner<'a> {
             }
             let plan = match &mut plan {
                 Some(plan) => plan,
-                none => none.insert(build(&self.schemas()?)?),
+                none => none.insert(self.plan(build)?),
             };
             batch = batch.next();
             let report = self.batch(plan, batch, &ranges)?;
@@ -126,6 +130,15 @@ impl<'a> Runner<'a> {
         }
         self.listener.event(&Event::Stopped(totals));
         Ok(totals)
+    }
+
+    /// The plan, with a place for the state of each of its ops.
+    fn plan(&self, build: &Build<'_>) -> Result<JobPlan, BatchError> {
+        let plan = build(&self.schemas()?)?;
+        for state in &plan.states {
+            self.store.open(&state.op, &state.schema)?;
+        }
+        Ok(plan)
     }
 
     /// One batch, from its input to its visible output.
@@ -147,9 +160,13 @@ impl<'a> Runner<'a> {
         let ran = self.run_until_settled(plan, &mark, ranges, (&mut report, &mut step))?;
         let letters = ran.letters.prepare().map_err(|error| letters_failed(batch, error))?;
         let prepared = self.prepare(ran.staged, batch)?;
+        for staged in ran.states.take() {
+            self.store.stage(batch, staged)?;
+        }
         lap(&mut report, "prepare", &mut step);
         report.refused = letters.commit().map_err(|error| letters_failed(batch, error))?;
         report.sinks = self.commit(prepared, batch)?;
+        self.store.commit(batch)?;
         lap(&mut report, "commit", &mut step);
         self.acknowledge(ranges);
         report.processing_ms = millis(took.elapsed());
@@ -170,7 +187,9 @@ impl<'a> Runner<'a> {
         while report.reruns <= RERUNS_MAX {
             let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
             let aside = self.aside(&letters, ranges, known);
-            let bound = self.bind(plan, mark, ranges, aside.clone())?;
+            let store = Arc::clone(&self.store);
+            let states = Arc::new(BatchStates::new(store, mark.batch, mark.time));
+            let bound = self.bind(plan, mark, ranges, (aside.clone(), Arc::clone(&states)))?;
             let staged = self.begin(plan, mark)?;
             lap(report, "bind", step);
             let bytes = ranges.iter().map(SourceRange::bytes).sum();
@@ -178,7 +197,8 @@ impl<'a> Runner<'a> {
             self.run_plan(plan, &bound, &staged, mark.batch)?;
             lap(report, "run", step);
             let Some(found) = aside.found() else {
-                return Ok(Ran { staged, letters, progress: Arc::clone(bound.progress()) });
+                let progress = Arc::clone(bound.progress());
+                return Ok(Ran { staged, letters, progress, states });
             };
             known = found;
             report.reruns += 1;
@@ -234,7 +254,7 @@ impl<'a> Runner<'a> {
         plan: &JobPlan,
         mark: &BatchMark,
         ranges: &Ranges,
-        aside: Aside,
+        (aside, states): (Aside, Arc<BatchStates>),
     ) -> Result<Bound, BatchError> {
         let mut bindings = Bindings::default();
         for ((id, source), range) in self.start.sources.iter().zip(ranges) {
@@ -248,7 +268,7 @@ impl<'a> Runner<'a> {
             log: Arc::clone(&self.start.log),
             aside,
         };
-        plan.bind(bindings, now, self.resources)
+        plan.bind(bindings, now, states, self.resources)
             .map_err(|error| BatchError::Machine(error.strip_backtrace()))
     }
 

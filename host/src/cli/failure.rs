@@ -196,6 +196,7 @@ impl From<BatchError> for Failure {
                 }
                 other
             }
+            BatchError::State(error) => plain(error.code(), message, Some(error.help())),
             BatchError::GivenUp(_) => plain(
                 "WEIR-RUN-010",
                 message,

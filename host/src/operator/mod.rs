@@ -22,6 +22,7 @@ mod results;
 mod run;
 mod scalar;
 mod shared;
+mod states;
 mod tolerate;
 mod transform;
 
@@ -38,5 +39,6 @@ pub use node::{plugin_error, properties, spread};
 pub use run::{ChannelId, PlanRun, Sites};
 pub use scalar::WasmScalar;
 pub use shared::SharedExec;
+pub use states::{BatchStates, OpState};
 pub use tolerate::ORIGIN;
 pub use transform::TransformExec;

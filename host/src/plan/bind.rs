@@ -16,7 +16,7 @@ use super::job_plan::JobPlan;
 use super::origin::with_origin;
 use super::session::Resources;
 use crate::id::NodeId;
-use crate::operator::{PlanRun, spread};
+use crate::operator::{BatchStates, PlanRun, spread};
 use crate::plugin::{Aside, BatchNow, Interrupt};
 use crate::row_error::{OnError, Origin, Refused};
 use crate::source::{BadRow, ReadMode, RowReader, Source, SourceRange};
@@ -82,7 +82,13 @@ impl Bound {
 impl JobPlan {
     /// Binds the input of a batch. The nodes stay; only what DataFusion's own nodes remember of the
     /// last run is reset.
-    pub fn bind(&self, bindings: Bindings, now: BatchNow, resources: &Resources) -> Result<Bound> {
+    pub fn bind(
+        &self,
+        bindings: Bindings,
+        now: BatchNow,
+        states: Arc<BatchStates>,
+        resources: &Resources,
+    ) -> Result<Bound> {
         let progress = Arc::new(Progress::default());
         let interrupt = now.interrupt.clone();
         let run = Arc::new(PlanRun::new(Arc::clone(resources.lanes()), interrupt.clone()));
@@ -93,6 +99,7 @@ impl JobPlan {
             .clone()
             .with_extension(run)
             .with_extension(input)
+            .with_extension(states)
             .with_extension(Arc::clone(&self.sites));
         let context = TaskContext::default()
             .with_session_config(config)

@@ -24,7 +24,8 @@ use crate::job::{
     CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
 };
 use crate::operator::{
-    Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, Routing, Sites, TransformExec,
+    Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, OpState, Routing, Sites,
+    TransformExec,
 };
 use crate::plugin::{CallSite, Kind};
 
@@ -43,6 +44,7 @@ struct Builder<'a> {
     order: Vec<NodeId>,
     functions: Vec<Arc<CallSite>>,
     sites: Sites,
+    states: Vec<OpState>,
     problems: Vec<Problem>,
     broken: Vec<NodeId>,
     carriers: HashSet<NodeId>,
@@ -67,6 +69,7 @@ pub fn build(
         order: Vec::new(),
         functions: Vec::new(),
         sites: Sites::default(),
+        states: Vec::new(),
         problems: Vec::new(),
         broken: Vec::new(),
         carriers: origin::carriers(job, loaded),
@@ -374,6 +377,7 @@ impl Builder<'_> {
                 return datafusion::common::internal_err!("{node} is left in the plan");
             }
         }
-        Ok(JobPlan { sinks, sites: Arc::new(self.sites), config: self.config })
+        let (sites, states) = (Arc::new(self.sites), self.states);
+        Ok(JobPlan { sinks, sites, states, config: self.config })
     }
 }

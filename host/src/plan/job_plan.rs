@@ -7,7 +7,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use crate::id::SinkId;
-use crate::operator::Sites;
+use crate::operator::{OpState, Sites};
 use crate::plugin::{Counters, Usage};
 
 /// The plan of a job: one tree for each sink, joined where they share entries.
@@ -17,6 +17,8 @@ pub struct JobPlan {
     pub sinks: Vec<SinkPlan>,
     /// The call sites.
     pub sites: Arc<Sites>,
+    /// The states that its ops keep over batches.
+    pub states: Vec<OpState>,
     pub(super) config: SessionConfig,
 }
 

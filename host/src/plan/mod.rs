@@ -30,6 +30,7 @@ pub use print::print;
 pub use session::{Resources, Settings};
 
 // What the batch loop only hands through.
+pub use crate::operator::{BatchStates, OpState};
 pub use crate::plugin::{
     Aside, BatchNow, CallPlace, Counters, Exclusions, Interrupt, LogLine, LogSink, Places, Usage,
 };

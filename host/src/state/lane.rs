@@ -145,6 +145,11 @@ impl Staged {
         &self.op
     }
 
+    /// The first of the lane's key groups.
+    pub fn first_group(&self) -> u32 {
+        self.groups.start
+    }
+
     /// Whether nothing was changed, so that there is nothing to write down.
     pub fn is_empty(&self) -> bool {
         self.delta.sections().is_empty()
