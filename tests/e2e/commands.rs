@@ -13,10 +13,13 @@ const OTHER: [(&str, &str); 1] = [("completions", "prints a script for a shell")
 const ENDLESS: &str = "dev";
 
 /// Arguments with which each command does what it is for, and with which it can't.
-const CASES: [(&str, &str, &str); 15] = [
+const CASES: [(&str, &str, &str); 18] = [
     ("new", "made --lang rust", "job.toml --lang rust"),
     (ENDLESS, "", "job.toml something-else"),
-    ("run", "job.toml --once --from none", "nothing.toml"),
+    ("run", "job.toml --once", "nothing.toml"),
+    ("checkpoint ls", "job.toml", "bad.toml"),
+    ("checkpoint verify", "job.toml", "nothing.toml"),
+    ("checkpoint rm", "job.toml --yes", "bad.toml"),
     ("check", "job.toml", "bad.toml"),
     ("test", "job.toml", "nothing.toml"),
     ("plan", "job.toml", "bad.toml"),

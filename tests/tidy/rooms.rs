@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("plan", &["job", "source", "operator", "plugin"]),
     ("sink", &["job", "format", "durable"]),
     ("checkpoint", &["durable"]),
-    ("batch", &["job", "source", "plan", "state", "sink", "checkpoint"]),
+    ("batch", &["job", "durable", "source", "plan", "state", "sink", "checkpoint"]),
     ("serve", &["job", "batch", "checkpoint", "state", "plugin"]),
     (
         "cli",

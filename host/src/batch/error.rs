@@ -1,5 +1,7 @@
 //! Why a job stopped before its end.
 
+use super::ledger::LedgerError;
+use crate::checkpoint::{CheckpointError, Refusal};
 use crate::id::BatchId;
 use crate::job::JobError;
 use crate::plan::RunError;
@@ -42,6 +44,23 @@ pub enum BatchError {
     /// The states of the job's ops can't be kept.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The checkpoint can't be written, or another process has it.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What was found does not let the job go on.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// The job is not the one of the checkpoint any more.
+    #[error("the job can't go on from its checkpoint: {}", .0.join("; "))]
+    Changed(Vec<String>),
+    /// The batch in flight can't be finished as it was begun.
+    #[error("batch {batch} was begun {with}, and some sinks have it already")]
+    Otherwise {
+        /// The batch.
+        batch: BatchId,
+        /// What was different, for people.
+        with: String,
+    },
     /// The stop did not wait for the batch to end.
     #[error("batch {0} was given up, because the job had to stop at once")]
     GivenUp(BatchId),
@@ -54,4 +73,13 @@ pub enum BatchError {
     /// The machine refuses threads or files that the job needs.
     #[error("the job can't run: {0}")]
     Machine(String),
+}
+
+impl From<LedgerError> for BatchError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Checkpoint(error) => Self::Checkpoint(error),
+            LedgerError::State(error) => Self::State(error),
+        }
+    }
 }

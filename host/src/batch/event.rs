@@ -23,6 +23,20 @@ pub enum Event {
         /// The interval in milliseconds; 0 = as fast as there is input.
         interval_ms: u64,
     },
+    /// The job goes on where an earlier run of it had come.
+    Resumed {
+        /// The last batch that was done.
+        after: u64,
+        /// What is done first, for people.
+        first: String,
+        /// What else there is to know.
+        notes: Vec<String>,
+    },
+    /// The disk is full: the job waits until there is room.
+    NoSpace {
+        /// What was said.
+        message: String,
+    },
     /// A batch succeeded; its output is visible.
     Batch(BatchReport),
     /// A batch failed; nothing of it is visible.

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use super::event::RefusedReport;
 use crate::row_error::{Letters, LettersError, Refused};
 use crate::secret::hidden;
-use crate::sink::{BatchMark, PartWriter, Prepared, Sink, SinkError, Staging};
+use crate::sink::{BatchMark, Digest, PartWriter, Prepared, Sink, SinkError, Staging};
 
 /// So many letters are kept back, so that they are written many at a time.
 const WAITING_MAX: usize = 1_024;
@@ -109,8 +109,9 @@ impl BatchLetters {
         let Some((staging, part)) = state.open.take() else {
             return Ok(PreparedLetters { counts, output: None });
         };
-        part.close()?;
-        Ok(PreparedLetters { counts, output: Some(staging.prepare()?) })
+        let digest = Digest { rows: part.close()?, sum: 0 };
+        let output = Some((staging.prepare(digest)?, digest));
+        Ok(PreparedLetters { counts, output })
     }
 
     fn flush(&self, state: &mut State) -> Result<(), SinkError> {
@@ -136,16 +137,32 @@ impl BatchLetters {
 /// Letters that only need to be made visible.
 pub struct PreparedLetters {
     counts: Vec<RefusedReport>,
-    output: Option<Box<dyn Prepared>>,
+    output: Option<(Box<dyn Prepared>, Digest)>,
 }
 
 impl PreparedLetters {
-    /// Makes them visible; gives what was left out by each entry.
-    pub fn commit(self) -> Result<Vec<RefusedReport>, SinkError> {
-        if let Some(output) = self.output {
-            output.commit()?;
+    /// By what the sink finds them again, and how many there are; none if there are none.
+    pub fn staged(&self) -> Option<(Vec<u8>, Digest)> {
+        self.output.as_ref().map(|(output, digest)| (output.staged(), *digest))
+    }
+
+    /// Makes them visible; gives what was left out by each entry, and how many rows were put aside.
+    pub fn commit(self) -> Result<(Vec<RefusedReport>, Option<Digest>), SinkError> {
+        let digest = match self.output {
+            Some((output, digest)) => {
+                output.commit()?;
+                Some(digest)
+            }
+            None => None,
+        };
+        Ok((self.counts, digest))
+    }
+
+    /// Leaves them as they are, because a record says that they are ready.
+    pub fn leave(self) {
+        if let Some((output, _)) = self.output {
+            output.leave();
         }
-        Ok(self.counts)
     }
 }
 

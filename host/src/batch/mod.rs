@@ -7,17 +7,31 @@
 mod deliver;
 mod error;
 mod event;
+mod ledger;
 mod letters;
+mod observe;
+mod once;
+mod output;
+mod parts;
+mod progress;
 mod ranges;
+mod records;
+mod resume;
 mod run;
+mod staged;
+mod start;
 mod stop;
+mod taken;
 mod trigger;
 
 pub use error::BatchError;
 pub use event::{
     BatchReport, ConnectionReport, Event, OpReport, RefusedReport, SinkReport, Totals,
 };
+pub use ledger::{Ledger, LedgerError};
 pub use letters::DeadLetters;
-pub use run::{Listener, Runner, Start};
+pub use resume::Found;
+pub use run::Runner;
+pub use start::{Listener, Start};
 pub use stop::Stop;
 pub use trigger::{Mode, Trigger};

@@ -6,74 +6,68 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 
-use super::deliver::{Delivery, Stage};
+use super::deliver::Stage;
 use super::error::BatchError;
-use super::event::{BatchReport, Event, OpReport, SinkReport, Totals};
-use super::letters::{BatchLetters, DeadLetters};
+use super::event::{BatchReport, Event, Totals};
+use super::ledger::{self, Ledger};
+use super::letters::BatchLetters;
+use super::once::{lap, millis};
 use super::ranges::Ranges;
-use super::stop::Stop;
+use super::records::{self, Frame};
+use super::start::{Build, Listener, Start};
 use super::trigger::{Mode, Trigger};
+use crate::checkpoint::record::{CommitV1, IntentV1};
+use crate::checkpoint::{Begun, CheckpointError, Committed, Permit};
 use crate::clock::{self, Micros, Stopwatch};
-use crate::id::{BatchId, JobName, NodeId, SinkId};
-use crate::job::JobError;
-use crate::plan::{
-    Aside, BatchNow, BatchStates, Bindings, Bound, Deliver, Exclusions, JobPlan, LogSink, Places,
-    Progress, Resources, Usage, origin_of,
-};
-use crate::row_error::Letters;
-use crate::sink::{BatchMark, Prepared, Sink};
-use crate::source::{Source, SourceRange};
-use crate::state::{KEY_GROUPS, MemoryStore, StateStore};
+use crate::durable::crash::{self, Point};
+use crate::id::{BatchId, NodeId, SinkId};
+use crate::plan::{BatchStates, Exclusions, JobPlan, Progress, Resources, Usage};
+use crate::sink::{BatchMark, LastBatch};
+use crate::source::{SourceRange, Taken};
 
-/// What a job starts with.
-pub struct Start {
-    /// The job.
-    pub job: JobName,
-    /// The id of this run: a new one for every fresh start.
-    pub run: Arc<str>,
-    /// The sources.
-    pub sources: Vec<(NodeId, Arc<dyn Source>)>,
-    /// The sinks, in the order of the plan's.
-    pub sinks: Vec<(SinkId, Box<dyn Sink>)>,
-    /// The interval; zero = as fast as there is input.
-    pub interval: Duration,
-    /// How long it runs.
-    pub mode: Mode,
-    /// Lanes.
-    pub parallelism: usize,
-    /// How it is stopped.
-    pub stop: Stop,
-    /// Lines of functions.
-    pub log: LogSink,
-    /// Where rows go that are put aside.
-    pub dead_letters: DeadLetters,
+/// A plan, and what is the same in all its intents.
+struct Planned {
+    plan: JobPlan,
+    frame: Frame,
 }
 
-/// Hears what happens; also gets a batch's progress when it begins to run.
-pub trait Listener {
-    /// Something happened.
-    fn event(&self, event: &Event);
-
-    /// A batch runs; `bytes` is what it will read, where that is known.
-    fn progress(&self, batch: BatchId, bytes: u64, progress: &Arc<Progress>);
+/// What is to be done next.
+enum Next {
+    /// A batch.
+    Work(Work),
+    /// Nothing yet.
+    Nothing,
+    /// The end.
+    End,
 }
-
-/// Builds the plan when the columns of all sources are known.
-pub type Build<'a> = dyn Fn(&HashMap<NodeId, SchemaRef>) -> Result<JobPlan, JobError> + 'a;
 
 /// Runs a job.
 pub struct Runner<'a> {
     pub(super) start: Start,
-    resources: &'a Resources,
+    pub(super) resources: &'a Resources,
     pub(super) listener: &'a dyn Listener,
-    last_time: Micros,
-    usage: HashMap<String, Usage>,
-    store: Arc<dyn StateStore>,
+    pub(super) ledger: Ledger,
+    /// How far each source was read.
+    pub(super) taken: Vec<Taken>,
+    pub(super) last: BatchId,
+    pub(super) last_time: Micros,
+    /// What sinks had when the run began: batches up to it are not written again.
+    pub(super) had: Vec<Option<LastBatch>>,
+    pub(super) usage: HashMap<String, Usage>,
 }
 
 /// A batch whose rows run out of time or memory in other places each time is given up after so many
 /// runs more.
 const RERUNS_MAX: u32 = 4;
+
+/// A batch that is written down and not run yet.
+pub(super) struct Work {
+    pub(super) intent: IntentV1,
+    pub(super) begun: Option<Begun>,
+    pub(super) ranges: Ranges,
+    /// Whether an earlier process may have run it.
+    pub(super) again: bool,
+}
 
 /// What a run of the plan leaves.
 struct Ran {
@@ -86,9 +80,14 @@ struct Ran {
 impl<'a> Runner<'a> {
     /// A runner that has not begun.
     pub fn new(start: Start, resources: &'a Resources, listener: &'a dyn Listener) -> Self {
-        let last_time = Micros(i64::MIN);
-        let store = Arc::new(MemoryStore::new(KEY_GROUPS, start.parallelism));
-        Self { start, resources, listener, last_time, usage: HashMap::new(), store }
+        let mut start = start;
+        let ledger = start.ledger.take();
+        let ledger = ledger.unwrap_or_else(|| Ledger::unwritten(start.parallelism));
+        let (last, last_time) = (BatchId(0), Micros(i64::MIN));
+        let taken = vec![Taken::default(); start.sources.len()];
+        let had = vec![None; start.sinks.len()];
+        let usage = HashMap::new();
+        Self { start, resources, listener, ledger, taken, last, last_time, had, usage }
     }
 
     /// Runs batches until the job ends, is stopped or fails.
@@ -104,27 +103,22 @@ impl<'a> Runner<'a> {
             parallelism: self.start.parallelism,
             interval_ms: interval.as_millis() as u64,
         });
+        let mut next = self.resume()?;
         let _started = self.start_sources()?;
-        let (mut plan, mut batch, mut totals) = (None, BatchId(0), Totals::default());
+        let (mut plan, mut totals) = (None, Totals::default());
         let mut trigger = Trigger::new(interval);
         loop {
-            trigger.wait(&self.start.stop);
-            let draining = self.start.stop.draining();
-            let ranges =
-                if draining { self.last_ranges(plan.is_some())? } else { self.cut_ranges()? };
-            if ranges.iter().all(SourceRange::is_empty) {
-                if draining || self.ends() {
-                    break;
-                }
-                trigger.idle(&self.start.stop);
-                continue;
-            }
-            let plan = match &mut plan {
-                Some(plan) => plan,
-                none => none.insert(self.plan(build)?),
+            let work = match next.take() {
+                Some(work) => work,
+                None => match self.next_work(&mut trigger, &mut plan, build)? {
+                    Next::Work(work) => work,
+                    Next::Nothing => continue,
+                    Next::End => break,
+                },
             };
-            batch = batch.next();
-            let report = self.batch(plan, batch, &ranges)?;
+            let plan = self.planned(&mut plan, build)?;
+            let report;
+            (report, next) = self.batch(plan, work, &mut trigger)?;
             totals.add(&report);
             self.listener.event(&Event::Batch(report));
         }
@@ -132,78 +126,212 @@ impl<'a> Runner<'a> {
         Ok(totals)
     }
 
-    /// The plan, with a place for the state of each of its ops.
-    fn plan(&self, build: &Build<'_>) -> Result<JobPlan, BatchError> {
-        let plan = build(&self.schemas()?)?;
-        for state in &plan.states {
-            self.store.open(&state.op, &state.schema)?;
+    /// The next batch, written down, when it is due and there is something for it.
+    fn next_work(
+        &mut self,
+        trigger: &mut Trigger,
+        plan: &mut Option<Planned>,
+        build: &Build<'_>,
+    ) -> Result<Next, BatchError> {
+        trigger.wait(&self.start.stop);
+        let draining = self.start.stop.draining();
+        let ranges = if draining { self.last_ranges(plan.is_some())? } else { self.cut_ranges()? };
+        if ranges.iter().all(SourceRange::is_empty) {
+            if draining || self.ends() {
+                return Ok(Next::End);
+            }
+            trigger.idle(&self.start.stop);
+            return Ok(Next::Nothing);
         }
-        Ok(plan)
+        let frame = self.planned(plan, build)?.frame.clone();
+        let intent = self.intent(&frame, &ranges)?;
+        let begun = self.with_room(|ledger| ledger.begin(&intent))?;
+        Ok(Next::Work(Work { intent, begun, ranges, again: false }))
     }
 
-    /// One batch, from its input to its visible output.
+    /// The plan, with a place for the state of each of its ops.
+    fn planned<'p>(
+        &mut self,
+        plan: &'p mut Option<Planned>,
+        build: &Build<'_>,
+    ) -> Result<&'p Planned, BatchError> {
+        if plan.is_none() {
+            let built = build(&self.schemas()?)?;
+            self.check_states(&built)?;
+            for state in &built.states {
+                self.ledger.store().open(&state.op, &state.schema)?;
+            }
+            let frame = Frame {
+                job: self.start.digest,
+                name: self.start.job.to_string(),
+                ops: records::ops(&built),
+                states: built.states.iter().map(|state| state.op.clone()).collect(),
+                deterministic: built.rights().is_empty(),
+            };
+            *plan = Some(Planned { plan: built, frame });
+        }
+        plan.as_ref().ok_or_else(|| BatchError::Machine("there is no plan".to_owned()))
+    }
+
+    /// What is written down of the next batch.
+    fn intent(&mut self, frame: &Frame, ranges: &Ranges) -> Result<IntentV1, BatchError> {
+        self.last = self.last.next();
+        let time = self.next_time();
+        self.note_schemas()?;
+        let sources = records::ranges(&self.ids(), ranges, &self.taken);
+        Ok(frame.intent(self.last.0, time.0, sources))
+    }
+
+    /// One batch, from its input to its visible output; with the next one, if it is due.
     fn batch(
         &mut self,
-        plan: &JobPlan,
-        batch: BatchId,
-        ranges: &Ranges,
-    ) -> Result<BatchReport, BatchError> {
-        let time = self.next_time();
+        planned: &Planned,
+        mut work: Work,
+        trigger: &mut Trigger,
+    ) -> Result<(BatchReport, Option<Work>), BatchError> {
+        let (batch, time) = (BatchId(work.intent.batch), Micros(work.intent.time));
         let mut report = BatchReport::new(batch, time);
         let (took, mut step) = (Stopwatch::start(), Stopwatch::start());
-        let mark = BatchMark {
-            job: self.start.job.clone(),
-            run: Arc::clone(&self.start.run),
-            batch,
-            time,
-        };
-        let ran = self.run_until_settled(plan, &mark, ranges, (&mut report, &mut step))?;
-        let letters = ran.letters.prepare().map_err(|error| letters_failed(batch, error))?;
-        let prepared = self.prepare(ran.staged, batch)?;
-        for staged in ran.states.take() {
-            self.store.stage(batch, staged)?;
-        }
+        let ran = self.run_until_settled(planned, &mut work, (&mut report, &mut step))?;
+        let prepared = self.prepare(ran.staged, &ran.letters, batch)?;
         lap(&mut report, "prepare", &mut step);
-        report.refused = letters.commit().map_err(|error| letters_failed(batch, error))?;
-        report.sinks = self.commit(prepared, batch)?;
-        self.store.commit(batch)?;
+        let attempt = ledger::attempt();
+        let mut staged = ran.states.take();
+        staged.extend(self.note_files(batch, &work.ranges)?);
+        let changes = self.ledger.stage(batch, attempt, staged)?;
+        let permit = self.permit(&work, attempt, &prepared, &changes)?;
+        lap(&mut report, "record", &mut step);
+        let visible = self.commit_sinks(prepared, batch)?;
         lap(&mut report, "commit", &mut step);
-        self.acknowledge(ranges);
-        report.processing_ms = millis(took.elapsed());
         (report.rows_in, report.bytes_in) = (ran.progress.rows(), ran.progress.bytes());
-        self.count(plan, &mut report);
-        Ok(report)
+        self.advance(&work.ranges);
+        let record = self.commit_record(&work, &changes, &visible, report.rows_in);
+        let next = self.due_now(planned, trigger)?;
+        let (committed, next) = self.write_commit(permit.as_ref(), &record, next)?;
+        self.ledger.show(batch, changes)?;
+        self.acknowledge(committed.as_ref(), &work.ranges);
+        lap(&mut report, "write", &mut step);
+        (report.sinks, report.refused) = (visible.sinks, visible.refused);
+        report.processing_ms = millis(took.elapsed());
+        self.count(&planned.plan, &mut report);
+        Ok((report, next))
     }
 
     /// Runs the plan; once more, without them, if rows ran out of time or memory.
     fn run_until_settled(
-        &self,
-        plan: &JobPlan,
-        mark: &BatchMark,
-        ranges: &Ranges,
+        &mut self,
+        planned: &Planned,
+        work: &mut Work,
         (report, step): (&mut BatchReport, &mut Stopwatch),
     ) -> Result<Ran, BatchError> {
-        let mut known = Exclusions::new();
+        let mark = self.mark(work);
+        let mut known = records::exclusions(&work.intent.excluded);
         while report.reruns <= RERUNS_MAX {
             let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
-            let aside = self.aside(&letters, ranges, known);
-            let store = Arc::clone(&self.store);
+            let aside = self.aside(&letters, &work.ranges, known);
+            let store = Arc::clone(self.ledger.store());
             let states = Arc::new(BatchStates::new(store, mark.batch, mark.time));
-            let bound = self.bind(plan, mark, ranges, (aside.clone(), Arc::clone(&states)))?;
-            let staged = self.begin(plan, mark)?;
+            let bound = self.bind(
+                &planned.plan,
+                &mark,
+                &work.ranges,
+                (aside.clone(), Arc::clone(&states)),
+            )?;
+            let staged = self.begin(&planned.plan, &mark)?;
             lap(report, "bind", step);
-            let bytes = ranges.iter().map(SourceRange::bytes).sum();
+            let bytes = work.ranges.iter().map(SourceRange::bytes).sum();
             self.listener.progress(mark.batch, bytes, bound.progress());
-            self.run_plan(plan, &bound, &staged, mark.batch)?;
+            self.run_plan(&planned.plan, &bound, &staged, mark.batch)?;
             lap(report, "run", step);
             let Some(found) = aside.found() else {
                 let progress = Arc::clone(bound.progress());
                 return Ok(Ran { staged, letters, progress, states });
             };
+            self.leave_out(work, &found)?;
             known = found;
             report.reruns += 1;
         }
         Err(BatchError::Unsettled(mark.batch))
+    }
+
+    /// Writes down which rows are left out, before the batch is run without them.
+    fn leave_out(&mut self, work: &mut Work, found: &Exclusions) -> Result<(), BatchError> {
+        let batch = BatchId(work.intent.batch);
+        if self.had.iter().flatten().any(|had| had.batch >= batch) {
+            let with = "without these rows running out of time or memory".to_owned();
+            return Err(BatchError::Otherwise { batch, with });
+        }
+        work.intent.revision += 1;
+        work.intent.excluded = records::excluded(found);
+        let (begun, intent) = (work.begun.take(), &work.intent);
+        work.begun = self.with_room(|ledger| ledger.supersede(begun.as_ref(), intent))?;
+        Ok(())
+    }
+
+    fn mark(&self, work: &Work) -> BatchMark {
+        BatchMark {
+            job: self.start.job.clone(),
+            run: Arc::clone(&self.start.run),
+            generation: self.ledger.generation(),
+            batch: BatchId(work.intent.batch),
+            time: Micros(work.intent.time),
+            again: work.again,
+        }
+    }
+
+    /// What is ready for the next batch, if that may begin at once.
+    fn due_now(
+        &mut self,
+        planned: &Planned,
+        trigger: &mut Trigger,
+    ) -> Result<Option<Work>, BatchError> {
+        if self.start.stop.draining() || !trigger.take_due() {
+            return Ok(None);
+        }
+        let ranges = self.cut_ranges()?;
+        if ranges.iter().all(SourceRange::is_empty) {
+            return Ok(None);
+        }
+        let intent = self.intent(&planned.frame, &ranges)?;
+        Ok(Some(Work { intent, begun: None, ranges, again: false }))
+    }
+
+    /// Writes down that the batch is done, and that the next one begins.
+    fn write_commit(
+        &mut self,
+        permit: Option<&Permit>,
+        record: &CommitV1,
+        next: Option<Work>,
+    ) -> Result<(Option<Committed>, Option<Work>), BatchError> {
+        let intent = next.as_ref().map(|work| work.intent.clone());
+        let (committed, begun) =
+            self.with_room(|ledger| ledger.commit(permit, record, intent.as_ref()))?;
+        let Some(mut work) = next else { return Ok((committed, None)) };
+        work.begun = match begun {
+            None => self.with_room(|ledger| ledger.begin(&work.intent))?,
+            begun => begun,
+        };
+        Ok((committed, Some(work)))
+    }
+
+    /// Asks the ledger again and again while the disk is full.
+    pub(super) fn with_room<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Ledger) -> Result<T, CheckpointError>,
+    ) -> Result<T, BatchError> {
+        let mut told = false;
+        loop {
+            match ask(&mut self.ledger) {
+                Err(error) if error.can_wait() && !self.start.stop.draining() => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.listener.event(&Event::NoSpace { message: error.to_string() });
+                    }
+                    // Nothing tells that there is room again.
+                    self.start.stop.wake().wait(Some(Duration::from_secs(1)));
+                }
+                done => return Ok(done?),
+            }
+        }
     }
 
     /// The wall clock, but never backwards.
@@ -234,158 +362,30 @@ impl<'a> Runner<'a> {
         Ok(schemas)
     }
 
-    /// What is done with rows that can't be taken; `known` are those that are left out beforehand.
-    fn aside(&self, letters: &Arc<BatchLetters>, ranges: &Ranges, known: Exclusions) -> Aside {
-        let sources = self.start.sources.clone().into_iter();
-        let read: Vec<_> = sources.zip(ranges.iter().cloned()).collect();
-        let places: Places = Arc::new(move |origin| {
-            let (number, within) = origin_of(origin);
-            let place = |((id, source), range): &((NodeId, Arc<dyn Source>), SourceRange)| {
-                format!("{id}, {}", source.place(range, within))
-            };
-            read.get(number).map_or(String::new(), place)
-        });
-        let letters: Arc<dyn Letters> = Arc::<BatchLetters>::clone(letters);
-        Aside::new(letters, places, self.start.dead_letters.show_rows, known)
-    }
-
-    fn bind(
-        &self,
-        plan: &JobPlan,
-        mark: &BatchMark,
-        ranges: &Ranges,
-        (aside, states): (Aside, Arc<BatchStates>),
-    ) -> Result<Bound, BatchError> {
-        let mut bindings = Bindings::default();
-        for ((id, source), range) in self.start.sources.iter().zip(ranges) {
-            bindings.bind(id.clone(), Arc::clone(source), range.clone());
-        }
-        let now = BatchNow {
-            job: mark.job.clone(),
-            batch: mark.batch,
-            time: mark.time,
-            interrupt: self.start.stop.interrupt().clone(),
-            log: Arc::clone(&self.start.log),
-            aside,
-        };
-        plan.bind(bindings, now, states, self.resources)
-            .map_err(|error| BatchError::Machine(error.strip_backtrace()))
-    }
-
-    fn begin(&self, plan: &JobPlan, mark: &BatchMark) -> Result<Vec<Arc<Stage>>, BatchError> {
-        let sinks = self.start.sinks.iter().zip(&plan.sinks);
-        sinks
-            .map(|((id, sink), planned)| {
-                let staging = sink
-                    .begin(mark, planned.schema(), planned.partitions())
-                    .map_err(|error| sink_failed(id, mark.batch, error))?;
-                Ok(Arc::new(Stage(staging)))
-            })
-            .collect()
-    }
-
-    fn run_plan(
-        &self,
-        plan: &JobPlan,
-        bound: &Bound,
-        staged: &[Arc<Stage>],
-        batch: BatchId,
-    ) -> Result<(), BatchError> {
-        let deliver: Arc<dyn Deliver> = Arc::new(Delivery(staged.to_vec()));
-        match plan.run(bound, &deliver, self.resources) {
-            Ok(()) if !self.start.stop.at_once() => Ok(()),
-            Err(error) if !self.start.stop.at_once() || !error.is_consequence() => {
-                let (code, message) = (error.code(), error.to_string());
-                self.listener.event(&Event::Failed { batch: batch.0, code, message });
-                Err(BatchError::Run { batch, error: Box::new(error) })
-            }
-            _ => Err(BatchError::GivenUp(batch)),
-        }
-    }
-
-    fn prepare(
-        &self,
-        staged: Vec<Arc<Stage>>,
-        batch: BatchId,
-    ) -> Result<Vec<Box<dyn Prepared>>, BatchError> {
-        let sinks = self.start.sinks.iter().zip(staged);
-        sinks
-            .map(|((id, _), stage)| {
-                let stage = Arc::into_inner(stage).ok_or_else(|| {
-                    BatchError::Machine("a lane still writes after its end".to_owned())
-                })?;
-                stage.0.prepare().map_err(|error| sink_failed(id, batch, error))
-            })
-            .collect()
-    }
-
-    fn commit(
-        &self,
-        prepared: Vec<Box<dyn Prepared>>,
-        batch: BatchId,
-    ) -> Result<Vec<SinkReport>, BatchError> {
-        let sinks = self.start.sinks.iter().zip(prepared);
-        sinks
-            .map(|((id, _), output)| {
-                let written = output.commit().map_err(|error| sink_failed(id, batch, error))?;
-                Ok(SinkReport {
-                    sink: id.to_string(),
-                    rows: written.rows,
-                    place: written.place,
-                    existed: written.existed,
-                })
-            })
-            .collect()
-    }
-
-    fn acknowledge(&self, ranges: &Ranges) {
+    /// Tells the sources that they need not give a batch again. With a checkpoint its commit is
+    /// what allows it.
+    fn acknowledge(&self, committed: Option<&Committed>, ranges: &Ranges) {
+        debug_assert!(committed.is_some() == self.ledger.is_kept());
+        crash::point(Point::AcknowledgeBegins);
         for ((_, source), range) in self.start.sources.iter().zip(ranges) {
             source.acknowledge(range);
         }
+        crash::point(Point::Acknowledged);
     }
-
-    fn count(&mut self, plan: &JobPlan, report: &mut BatchReport) {
-        let counted = plan.take_counters();
-        for (op, now) in plan.usage() {
-            let before = self.usage.insert(op.clone(), now).unwrap_or_default();
-            let usage = now.since(&before);
-            let of_op = counted.iter().filter(|(at, _)| *at == op);
-            report.ops.push(OpReport {
-                metrics_refused: of_op.map(|(_, counters)| counters.refused).sum(),
-                op,
-                guest_calls: usage.calls,
-                guest_rows_in: usage.rows_in,
-                guest_rows_out: usage.rows_out,
-                guest_ms: usage.nanos as f64 / 1e6,
-                instances: usage.instances,
-                guest_memory_max: usage.memory_max,
-            });
-        }
-        for (op, counters) in counted {
-            let named = |name: String| format!("{op}.{name}");
-            report.counters.extend(counters.counts.into_iter().map(|(n, v)| (named(n), v)));
-            report.gauges.extend(counters.gauges.into_iter().map(|(n, v)| (named(n), v)));
-        }
-    }
-}
-
-fn millis(took: Duration) -> f64 {
-    (took.as_secs_f64() * 1e6).round() / 1e3
-}
-
-fn lap(report: &mut BatchReport, name: &'static str, step: &mut Stopwatch) {
-    report.phases_ms.insert(name, millis(step.elapsed()));
-    *step = Stopwatch::start();
 }
 
 pub(super) fn source_failed(id: &NodeId, error: crate::source::SourceError) -> BatchError {
     BatchError::Source { id: id.to_string(), error: Box::new(error) }
 }
 
-fn letters_failed(batch: BatchId, error: crate::sink::SinkError) -> BatchError {
+pub(super) fn letters_failed(batch: BatchId, error: crate::sink::SinkError) -> BatchError {
     BatchError::Sink { id: "dead_letters".to_owned(), batch, error: Box::new(error) }
 }
 
-fn sink_failed(id: &SinkId, batch: BatchId, error: crate::sink::SinkError) -> BatchError {
+pub(super) fn sink_failed(
+    id: &SinkId,
+    batch: BatchId,
+    error: crate::sink::SinkError,
+) -> BatchError {
     BatchError::Sink { id: id.to_string(), batch, error: Box::new(error) }
 }

@@ -41,6 +41,16 @@ impl Trigger {
         }
     }
 
+    /// Whether the next batch may begin at once. If so it counts as begun.
+    pub fn take_due(&mut self) -> bool {
+        let now = self.running.elapsed();
+        let due = now >= self.due;
+        if due {
+            self.due = (self.due + self.interval).max(now);
+        }
+        due
+    }
+
     /// There was nothing new: without an interval, waits for a source to ring.
     pub fn idle(&self, stop: &Stop) {
         if self.interval.is_zero() && !stop.draining() {

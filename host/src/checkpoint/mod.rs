@@ -49,6 +49,6 @@ pub use recover::{
     Decision, LogSeen, Note, Observed, OnDataLoss, Recover, SinkMark, SinkSeen, decide,
 };
 pub use refusal::Refusal;
-pub use restore::{Lost, Step as StateStep, way};
+pub use restore::{Lost, Step as StateStep, file_of, way};
 pub use retain::{Keep, Plan, Removed, plan};
 pub use steps::{Begun, Checkpoint, Committed, Permit};

@@ -166,10 +166,14 @@ pub struct StateRefV1 {
     pub last_group: u32,
     /// What it is.
     pub piece: PieceV1,
+    /// The first batch whose changes are in it; of a snapshot the same as `version`.
+    pub first: u64,
     /// The batch whose state it leads to. A snapshot may be older than the commit that names it.
     pub version: u64,
     /// Where it is.
     pub place: PlaceV1,
+    /// What the room of states knows of it (length, checksum, columns), in its own words.
+    pub about: Vec<u8>,
 }
 
 /// What a sink has ready, invisible.
@@ -421,8 +425,10 @@ mod tests {
                 first_group: 0,
                 last_group: 255,
                 piece: PieceV1::Snapshot,
+                first: 5,
                 version: 5,
                 place: PlaceV1::Inline(vec![1, 2]),
+                about: vec![7],
             }],
             ..CommitV1::default()
         };
@@ -433,6 +439,9 @@ mod tests {
         let job = "00".repeat(32);
         let rest = "0001017300000001016f0000000200000000";
         assert_eq!(hex(Record::Intent(intent)), format!("0500{job}{rest}"));
-        assert_eq!(hex(Record::Commit(commit)), "05000001016f00fbff00010501020102000000000000");
+        assert_eq!(
+            hex(Record::Commit(commit)),
+            "05000001016f00fbff00010505010201020107000000000000"
+        );
     }
 }

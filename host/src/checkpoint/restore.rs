@@ -41,6 +41,7 @@ pub fn way(
             ops.entry(&state.op).or_default().push((done.commit.batch, state));
         }
     }
+    ops.values_mut().for_each(keep_latest);
     let mut steps = Vec::new();
     for (op, pieces) in &ops {
         let edges: BTreeSet<u32> = pieces
@@ -58,6 +59,29 @@ pub fn way(
         }
     }
     Ok(steps)
+}
+
+/// Of a piece that several commits name, the last one counts: the others may go.
+fn keep_latest(pieces: &mut Vec<(u64, &StateRefV1)>) {
+    let mut seen = BTreeSet::new();
+    pieces.reverse();
+    pieces.retain(|(_, it)| {
+        seen.insert((it.piece, it.version, it.first_group, it.last_group, file_of(it)))
+    });
+    pieces.reverse();
+}
+
+/// Takes out what is also in a piece with the changes of several batches.
+fn leave_folded(deltas: &mut Vec<&(u64, &StateRefV1)>) {
+    let folds: Vec<(u64, u64)> = deltas
+        .iter()
+        .filter(|(_, it)| it.first < it.version)
+        .map(|(_, it)| (it.first, it.version))
+        .collect();
+    let within = |it: &StateRefV1, (first, last): &(u64, u64)| {
+        *first <= it.first && it.version <= *last && (it.first, it.version) != (*first, *last)
+    };
+    deltas.retain(|(_, it)| !folds.iter().any(|fold| within(it, fold)));
 }
 
 /// The pieces that hold a range of key groups.
@@ -88,6 +112,7 @@ impl Range<'_> {
             let from = base.map_or(0, |(_, it)| it.version);
             let since = |(_, it): &&(u64, &StateRefV1)| it.version > from && it.version <= version;
             let mut deltas: Vec<_> = is(PieceV1::Delta).filter(since).collect();
+            leave_folded(&mut deltas);
             deltas.sort_by_key(|(_, it)| it.version);
             let all = || base.into_iter().chain(deltas.iter().copied());
             match all().find_map(|(_, it)| file_of(it).filter(|file| unusable.contains(*file))) {
@@ -147,6 +172,16 @@ mod tests {
         assert_eq!(find(&history, false, 4, &["new"]), damaged);
         let both = "d1@0-4 d2@0-4 d3@0-4 d1@5-9 d2@5-9 d3@5-9 d4@5-9";
         assert_eq!(find(&history, false, 4, &["new", "old"]), both);
+        // Changes that were put together take the place of the single ones.
+        let fold = StateRefV1 { first: 1, ..delta(3, 0, 9) };
+        let folded = [&history[..3], &[done(4, vec![delta(4, 0, 9), fold])]].concat();
+        let bad = ["old".to_owned()].into();
+        assert_eq!(shown(&way(&folded, false, 4, &bad).unwrap()), "d3@0-4 d4@0-4 d3@5-9 d4@5-9");
+        // A piece that is named again does not need the older record any more.
+        let again =
+            [&history[..], &[done(5, vec![snapshot(3, 0, 4, "new"), delta(4, 5, 9)])]].concat();
+        let steps = way(&again, false, 5, &BTreeSet::new()).unwrap();
+        assert_eq!(steps[0].named_by, 5);
         // Below a floor there may have been more changes.
         assert_eq!(find(&history, true, 4, &["new", "old"]), "lost Some(\"new\")");
     }

@@ -17,14 +17,32 @@ use crate::durable::Store;
 /// A change of the state of `op`.
 pub fn delta(version: u64, first_group: u32, last_group: u32) -> StateRefV1 {
     let place = PlaceV1::Inline(version.to_le_bytes().to_vec());
-    StateRefV1 { op: "op".into(), first_group, last_group, piece: PieceV1::Delta, version, place }
+    StateRefV1 {
+        op: "op".into(),
+        first_group,
+        last_group,
+        piece: PieceV1::Delta,
+        first: version,
+        version,
+        place,
+        about: Vec::new(),
+    }
 }
 
 /// A snapshot of the state of `op`, in a file.
 pub fn snapshot(version: u64, first_group: u32, last_group: u32, file: &str) -> StateRefV1 {
     let place = PlaceV1::File(file.to_owned());
     let piece = PieceV1::Snapshot;
-    StateRefV1 { op: "op".into(), first_group, last_group, piece, version, place }
+    StateRefV1 {
+        op: "op".into(),
+        first_group,
+        last_group,
+        piece,
+        first: version,
+        version,
+        place,
+        about: Vec::new(),
+    }
 }
 
 /// A batch that is done.

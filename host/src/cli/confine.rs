@@ -9,12 +9,19 @@ use crate::job::{FormatKind, Job, SinkKind, SourceKind};
 use crate::plugin::{self, Confined, Needs};
 use crate::row_error::OnError;
 
-/// Gives up everything that the job does not name. `spill` is where batches may spill to.
-pub fn confine(opened: &Opened, spill: &Path) -> Result<(), Failure> {
+/// Gives up everything that the job does not name. `spill` is where batches may spill to,
+/// `kept` the folder of the checkpoint.
+pub fn confine(opened: &Opened, spill: &Path, kept: Option<&Path>) -> Result<(), Failure> {
     if !opened.job.settings.confine {
         return Ok(());
     }
-    let needs = needs(&opened.job, spill)?;
+    let mut needs = needs(&opened.job, spill)?;
+    if let Some(kept) = kept {
+        needs.write.push(kept.to_owned());
+        // Ids of the job and of this start of the machine, and its name.
+        let kernel = Path::new("/proc/sys/kernel");
+        needs.read.extend([kernel.join("random"), kernel.join("hostname")]);
+    }
     match plugin::confine(&needs) {
         Ok(Confined::Fully | Confined::Partly) => Ok(()),
         Ok(Confined::No) => {

@@ -55,6 +55,20 @@ fn page(wanted: &str) -> Option<(&'static str, &'static str)> {
 /// The codes of all rooms but `job`, which keeps its own.
 const TEXTS: &[(&str, &str)] = &[
     (
+        "WEIR-RUN-014",
+        "The job file says something else than the checkpoint knows, in a way that would lose what \
+      is kept: a source that was read is gone, an op with a state is gone or has other columns. \
+      New entries, other settings, another parallelism, another interval and other stateless ops \
+      are taken as they are. `--from none` runs the job beside its checkpoint; `host checkpoint \
+      rm` removes that.",
+    ),
+    (
+        "WEIR-RUN-015",
+        "A batch was in flight when the process ended, some sinks have it already, and now other \
+      rows of it run out of time or memory than before. It has to give the same rows, so it is not \
+      finished in another way.",
+    ),
+    (
         "WEIR-CLI-001",
         "The file that a command was to write can't be written. The message has the \
       reason that the system gives: a missing folder, no right to write, a full disk.",

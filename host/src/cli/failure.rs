@@ -197,6 +197,10 @@ impl From<BatchError> for Failure {
                 other
             }
             BatchError::State(error) => plain(error.code(), message, Some(error.help())),
+            BatchError::Checkpoint(_)
+            | BatchError::Refused(_)
+            | BatchError::Changed(_)
+            | BatchError::Otherwise { .. } => kept(&error, message),
             BatchError::GivenUp(_) => plain(
                 "WEIR-RUN-010",
                 message,
@@ -209,5 +213,31 @@ impl From<BatchError> for Failure {
             ),
             BatchError::Machine(_) => plain("WEIR-RUN-011", message, None),
         })
+    }
+}
+
+/// A failure of what is kept of a job.
+fn kept(error: &BatchError, message: String) -> Other {
+    match error {
+        BatchError::Checkpoint(error) => {
+            let mut other = plain(error.code(), message, Some(error.help().to_owned()));
+            if error.can_wait() {
+                other.exit = exit::CHECKPOINT;
+            }
+            other
+        }
+        BatchError::Refused(why) => plain(why.code(), message, Some(why.help().to_owned())),
+        BatchError::Changed(_) => {
+            let help = "give the entries their old `id`s and columns back; or begin anew: \
+                        `host checkpoint rm` removes the checkpoint, `--from none` does without it";
+            let mut other = plain("WEIR-RUN-014", message, Some(help.to_owned()));
+            other.exit = exit::CONFIGURATION;
+            other
+        }
+        _ => {
+            let help = "give the functions the time and memory that they had (`limits`), and start \
+                        again";
+            plain("WEIR-RUN-015", message, Some(help.to_owned()))
+        }
     }
 }

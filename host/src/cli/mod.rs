@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod checkpoint;
 mod completions;
 mod config;
 mod confine;
@@ -18,10 +19,12 @@ mod inspect;
 mod new;
 mod open;
 mod output;
+mod place;
 mod plan;
 pub mod report;
 mod run;
 mod schema;
+mod screen;
 mod test;
 mod usage;
 
@@ -61,6 +64,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Lay out job files evenly: values, comments and order stay.
     Fmt(fmt::FmtArgs),
+    /// Look at what is kept of a job, or remove it.
+    Checkpoint(checkpoint::CheckpointArgs),
     /// Explain an error code.
     Explain(explain::ExplainArgs),
     /// Show the settings of a job.
@@ -112,6 +117,8 @@ pub mod exit {
     pub const TESTS_FAILED: u8 = 3;
     /// A source or sink could not be reached.
     pub const UNREACHABLE: u8 = 69;
+    /// The checkpoint can't be written.
+    pub const CHECKPOINT: u8 = 73;
     /// Bad configuration.
     pub const CONFIGURATION: u8 = 78;
 }
@@ -145,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => build::build(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Fmt(args) => fmt::fmt(&args),
+        Command::Checkpoint(args) => checkpoint::checkpoint(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Config(args) => config::config(&args),
         Command::Schema(args) => schema::schema(&args),

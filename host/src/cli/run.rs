@@ -1,37 +1,28 @@
 //! `host run`: runs a job until it is stopped, has done what was there, or fails.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use clap::Args;
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::failure::Failure;
 use super::open::{self, Opened};
-use super::{Format, JobArgs, exit, output};
-use crate::batch::{
-    BatchReport, ConnectionReport, DeadLetters, Event, Listener, Mode, RefusedReport, Runner,
-    Start, Stop, Totals,
-};
+use super::place::{self, Start, Taking};
+use super::screen::Screen;
+use super::{JobArgs, exit, output};
+use crate::batch::{DeadLetters, Found, Ledger, Mode, Runner, Start as RunnerStart, Stop};
 use crate::clock;
-use crate::id::BatchId;
+use crate::durable::crash;
+use crate::id::{Digest, SinkId};
 use crate::job::Job;
-use crate::plan::{LogLine, LogSink, Progress, Resources};
-use crate::sink::{self, ConsoleText, Lines};
+use crate::plan::Resources;
+use crate::sink::{self, Lines, Sink};
 
 /// How long stopping at once may take.
 const AT_ONCE: Duration = Duration::from_secs(5);
-
-/// Where a run starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum From {
-    /// Without anything from earlier runs.
-    None,
-}
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -40,9 +31,18 @@ pub struct RunArgs {
     /// Take what is there now, then exit.
     #[arg(long)]
     once: bool,
-    /// Where to start: `none` = anew. Runs always start anew until there are checkpoints.
-    #[arg(long, value_enum, default_value = "none")]
-    from: From,
+    /// Where to start: `latest` goes on from the checkpoint, or anew if there is none; the number
+    /// of a batch goes on after it; `none` starts anew and keeps nothing.
+    #[arg(long, value_name = "latest|none|N", default_value = "latest")]
+    from: Start,
+    /// Take the checkpoint from a process that has it and does not answer. That one can't commit
+    /// anything any more.
+    #[arg(long)]
+    take_over: bool,
+    /// Go on although a sink has more, or fewer, batches than the checkpoint: batches that it has
+    /// are not written again, what it lost stays lost.
+    #[arg(long)]
+    adopt_sinks: bool,
     /// Stop when the process that started this one ends.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -74,7 +74,12 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
     let machine =
         |error: std::io::Error| Failure::new("WEIR-RUN-011", format!("the job can't run: {error}"));
     let spill = tempfile::Builder::new().prefix("weir-spill-").tempdir().map_err(machine)?;
-    super::confine::confine(&opened, spill.path())?;
+    let kept = match args.from {
+        Start::Nothing => None,
+        _ => Some(place::make(&opened.job)?),
+    };
+    super::confine::confine(&opened, spill.path(), kept.as_deref())?;
+    crash::arm();
     let resources =
         Resources::new(opened.job.settings.memory, spill.path().to_owned()).map_err(machine)?;
     let stop = Stop::default();
@@ -94,29 +99,15 @@ fn start(
     args: &RunArgs,
     stop: &Stop,
     screen: &Arc<Screen>,
-) -> Result<Start, Failure> {
+) -> Result<RunnerStart, Failure> {
     let job: &Job = &opened.job;
     let lines = screen.lines();
-    let mut sinks = Vec::new();
-    for spec in &job.sinks {
-        let sink = sink::open(spec, &job.folder, &lines).map_err(|error| {
-            let failure = Failure::new(error.code(), format!("sink `{}`: {error}", spec.id));
-            let failure = failure.exit(exit::UNREACHABLE);
-            match error.help() {
-                Some(help) => failure.help(help),
-                None => failure,
-            }
-        })?;
-        sinks.push((spec.id.clone(), sink));
-    }
-    let run = format!(
-        "{:016x}",
-        clock::seed(job.name.as_str(), "", clock::now().0 as u64, std::process::id())
-    );
+    let sinks = sinks(job, &lines)?;
+    let (run, ledger, found) = kept(job, args)?;
     let letters = sink::open_dead_letters(&job.dead_letters, &job.folder, &run)
         .map_err(|error| Failure::new(error.code(), format!("dead_letters: {error}")))?;
     let dead_letters = DeadLetters { sink: letters, show_rows: job.dead_letters.row };
-    Ok(Start {
+    Ok(RunnerStart {
         job: job.name.clone(),
         run: run.into(),
         sources: opened.sources.clone(),
@@ -127,7 +118,48 @@ fn start(
         stop: stop.clone(),
         log: screen.log(),
         dead_letters,
+        digest: job_digest(job),
+        code: opened.loaded.all().iter().map(|(_, plugin)| plugin.digest()).collect(),
+        ledger,
+        found,
     })
+}
+
+/// The id of the job, and what is kept of it.
+fn kept(job: &Job, args: &RunArgs) -> Result<(String, Option<Ledger>, Option<Found>), Failure> {
+    if args.from == Start::Nothing {
+        let process = std::process::id();
+        let id = clock::seed(job.name.as_str(), "", clock::now().0 as u64, process);
+        return Ok((format!("{id:016x}"), None, None));
+    }
+    let (take_over, adopt_sinks) = (args.take_over, args.adopt_sinks);
+    let place = place::take(job, Taking { start: args.from, take_over, adopt_sinks })?;
+    Ok((place.run, Some(place.ledger), Some(place.found)))
+}
+
+fn sinks(job: &Job, lines: &Lines) -> Result<Vec<(SinkId, Box<dyn Sink>)>, Failure> {
+    let mut sinks = Vec::new();
+    for spec in &job.sinks {
+        let sink = sink::open(spec, &job.folder, lines).map_err(|error| {
+            let failure = Failure::new(error.code(), format!("sink `{}`: {error}", spec.id));
+            let failure = failure.exit(exit::UNREACHABLE);
+            match error.help() {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
+        })?;
+        sinks.push((spec.id.clone(), sink));
+    }
+    Ok(sinks)
+}
+
+/// A hash of what the job says, in the file and from outside.
+fn job_digest(job: &Job) -> [u8; 32] {
+    let mut text = job.text.text.clone();
+    for changed in &job.text.overrides {
+        text.push_str(&format!("\0{}={}", changed.origin, changed.value));
+    }
+    Digest::of(text.as_bytes()).0
 }
 
 /// The first signal drains; the second, or the end of the grace, stops at once.
@@ -170,209 +202,4 @@ fn or_end(stop: &Stop) {
             std::process::exit(i32::from(exit::FAILED));
         }
     });
-}
-
-/// What the person sees of a run.
-struct Screen {
-    format: Format,
-    bar: Mutex<Option<ProgressBar>>,
-    with_bar: bool,
-    once: bool,
-    told_idle: AtomicBool,
-}
-
-impl Screen {
-    fn new(format: Format, once: bool) -> Arc<Self> {
-        let with_bar = once && format == Format::Text && output::watched();
-        Arc::new(Self {
-            format,
-            bar: Mutex::default(),
-            with_bar,
-            once,
-            told_idle: AtomicBool::new(false),
-        })
-    }
-
-    fn clear(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
-    }
-
-    /// Writes a line without tearing the progress bar.
-    fn note(&self, line: &str) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*bar {
-            Some(bar) => bar.suspend(|| output::note(line)),
-            None => output::note(line),
-        }
-    }
-
-    fn lines(self: &Arc<Self>) -> Lines {
-        let screen = Arc::clone(self);
-        Arc::new(move |text: ConsoleText<'_>| {
-            screen.clear();
-            match screen.format {
-                Format::Text => output::data(sink::banner(&text).trim_end()),
-                Format::Json => {
-                    let mut event = sink::banner_json(&text);
-                    event["event"] = "rows".into();
-                    output::json(&event.to_string());
-                }
-            }
-        })
-    }
-
-    fn log(self: &Arc<Self>) -> LogSink {
-        let screen = Arc::clone(self);
-        Arc::new(move |line: LogLine| match screen.format {
-            Format::Text => screen.note(&output::plain(&format!(
-                "{:<5} {} [batch {}, partition {}] {}",
-                line.level.name(),
-                line.op,
-                line.batch,
-                line.partition,
-                output::set_in(&line.text)
-            ))),
-            Format::Json => output::json(
-                &serde_json::json!({
-                    "event": "log",
-                    "level": line.level.name(),
-                    "op": line.op,
-                    "batch": line.batch,
-                    "partition": line.partition,
-                    "text": line.text,
-                })
-                .to_string(),
-            ),
-        })
-    }
-
-    fn text(&self, event: &Event) {
-        match event {
-            Event::Started { job, parallelism, interval_ms, .. } => {
-                let pace = match interval_ms {
-                    0 => "as fast as there is input".to_owned(),
-                    millis => format!("a batch every {:?}", Duration::from_millis(*millis)),
-                };
-                self.note(&format!("{job} runs on {parallelism} lanes, {pace}"));
-            }
-            Event::Batch(report) => {
-                self.clear();
-                self.told_idle.store(false, Ordering::Relaxed);
-                self.note(&batch_line(report));
-                for refused in &report.refused {
-                    self.note(&output::plain(&refused_line(refused)));
-                }
-            }
-            Event::Skipped { source, path, reason } => {
-                self.note(&output::plain(&format!("{source}: `{path}` is not taken: {reason}")));
-            }
-            Event::Connection(change) => self.note(&output::plain(&connection_line(change))),
-            Event::Idle { ends } => {
-                if !ends && !self.told_idle.swap(true, Ordering::Relaxed) {
-                    self.note("no new input; waiting");
-                }
-            }
-            Event::Stopped(totals) => self.note(&stopped_line(totals, self.once)),
-            Event::Failed { .. } => self.clear(),
-        }
-    }
-}
-
-/// One line for the end.
-fn stopped_line(totals: &Totals, once: bool) -> String {
-    match (totals.batches, once) {
-        (0, false) => "stopped: there was no new input".to_owned(),
-        (0, true) => "stopped: there was no new input. A source takes what appears under its \
-                      `path`; check the path, or wait for input by running without --once"
-            .to_owned(),
-        (batches, _) => format!(
-            "stopped after {batches} batch{}, {} rows",
-            if batches == 1 { "" } else { "es" },
-            output::grouped(totals.rows_in)
-        ),
-    }
-}
-
-/// One line for a batch.
-fn batch_line(report: &BatchReport) -> String {
-    let seconds = report.processing_ms / 1e3;
-    let rate = if seconds > 0.0 { (report.rows_in as f64 / seconds) as u64 } else { 0 };
-    let out: Vec<String> = report
-        .sinks
-        .iter()
-        .map(|sink| format!("{} {}", sink.sink, output::grouped(sink.rows)))
-        .collect();
-    format!(
-        "batch {} · {} rows in · {} out · {:.0} ms · {} rows/s",
-        report.batch,
-        output::grouped(report.rows_in),
-        out.join(", "),
-        report.processing_ms,
-        output::grouped(rate),
-    )
-}
-
-/// One line for a connection that came or went.
-fn connection_line(change: &ConnectionReport) -> String {
-    let state = match change.up {
-        true => "connected".to_owned(),
-        false => format!("not connected: {}", change.reason),
-    };
-    format!("{}: receiver {} ({}) is {state}", change.source, change.receiver, change.address)
-}
-
-/// One line for an entry that left rows out.
-fn refused_line(refused: &RefusedReport) -> String {
-    let kinds = [(refused.skipped, "skipped"), (refused.dead_letters, "put aside")];
-    let counts: Vec<String> = kinds
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| {
-            let rows = if *count == 1 { "row" } else { "rows" };
-            format!("{} {rows} {what}", output::grouped(*count))
-        })
-        .collect();
-    let first = output::set_in(&refused.first);
-    format!("  {}: {}; first: {first}", refused.at, counts.join(", "))
-}
-
-impl Listener for Arc<Screen> {
-    fn event(&self, event: &Event) {
-        match self.format {
-            Format::Text => self.text(event),
-            Format::Json => match serde_json::to_string(event) {
-                Ok(line) => output::json(&line),
-                Err(error) => output::note(&format!("an event can't be shown: {error}")),
-            },
-        }
-    }
-
-    fn progress(&self, batch: BatchId, bytes: u64, progress: &Arc<Progress>) {
-        if !self.with_bar || bytes == 0 {
-            return;
-        }
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-        let style = "batch {prefix} {bar:30} {bytes} of {total_bytes} · {bytes_per_sec}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(batch.to_string());
-        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
-        let progress = Arc::downgrade(progress);
-        let ticker = std::thread::Builder::new().name("progress".into());
-        // Without this thread there is no progress to see, and nothing else changes.
-        let _ = ticker.spawn(move || {
-            let pause = crate::source::Wake::default();
-            while let Some(progress) = progress.upgrade() {
-                bar.set_position(progress.bytes());
-                if bar.is_finished() {
-                    break;
-                }
-                drop(progress);
-                pause.wait(Some(Duration::from_millis(100)));
-            }
-        });
-    }
 }

@@ -236,6 +236,10 @@ fn batch(
         stop: Stop::default(),
         log: Arc::new(|_| {}),
         dead_letters: DeadLetters { sink: letters, show_rows: true },
+        digest: [0; 32],
+        code: Vec::new(),
+        ledger: None,
+        found: None,
     };
     let runner = Runner::new(start, &resources, &Quiet);
     let parallelism = open::parallelism(job);

@@ -85,10 +85,6 @@ points! {
     FileRemoved = "file-removed",
     /// Everything below the floor is removed.
     RetentionDone = "retention-done",
-    /// Before the rows of a batch are read.
-    ReadBegins = "read-begins",
-    /// The rows of a batch are read.
-    ReadDone = "read-done",
     /// Before the plan of a batch runs.
     RunBegins = "run-begins",
     /// The plan of a batch has run.
@@ -119,14 +115,6 @@ points! {
     SnapshotBegins = "snapshot-begins",
     /// A snapshot is durable, no record names it.
     SnapshotDurable = "snapshot-durable",
-    /// Before another plugin takes over.
-    SwapBegins = "swap-begins",
-    /// Another plugin has taken over.
-    SwapDone = "swap-done",
-    /// Before states are migrated.
-    MigrateBegins = "migrate-begins",
-    /// States are migrated.
-    MigrateDone = "migrate-done",
 }
 
 const UNKNOWN: u8 = 0;

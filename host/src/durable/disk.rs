@@ -76,12 +76,18 @@ impl HostDisk {
 }
 
 /// Makes a folder and those above it, as far as they are missing.
-fn make_durably(folder: &Path) -> io::Result<()> {
+/// Makes a folder and those above it so that they stay.
+pub fn make_durably(folder: &Path) -> io::Result<()> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     match fs::mkdir(folder, Mode::RWXU) {
-        // It may have been made a moment ago by a process that died.
-        Ok(()) | Err(rustix::io::Errno::EXIST) => sync_path(parent),
+        Ok(()) => sync_path(parent),
+        // It may have been made a moment ago by a process that died. A process that has given up
+        // the right to the folder above has been here before that.
+        Err(rustix::io::Errno::EXIST) => match sync_path(parent) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        },
         Err(rustix::io::Errno::NOENT) if parent != Path::new(".") => {
             make_durably(parent)?;
             make_durably(folder)

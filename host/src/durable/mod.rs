@@ -18,15 +18,18 @@ mod files;
 mod local;
 mod lock;
 mod name;
+mod reading;
 
 pub mod crash;
 pub mod frame;
 #[cfg(test)]
 pub mod test_kit;
 
+pub use disk::make_durably;
 pub use error::{CODES, StoreError};
 pub use local::{LocalStore, Opening};
 pub use lock::Holder;
+pub use reading::ReadStore;
 
 /// A file of a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! What a job says of its tests and of rows that are put aside.
+//! What a job says of its tests, of rows that are put aside, and of what is kept of it.
 
 use super::{Input, Span};
 use crate::id::NodeId;
@@ -37,4 +37,16 @@ pub struct DeadLettersSpec {
     pub path_span: Span,
     /// `row`: whether the row itself is written. Default yes; `hide` where rows are secret.
     pub row: bool,
+}
+
+/// `[checkpoint]`: where it is written down how far the job has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointSpec {
+    /// `uri`: a folder, also as `file:PATH`; relative to the folder of job.toml (not yet joined).
+    /// Default: `.weir/NAME/checkpoint`.
+    pub folder: String,
+    /// Where `uri` stands; empty when it isn't written.
+    pub uri_span: Span,
+    /// `keep`: how many of the last batches the job can be started from. Default 5.
+    pub keep: u64,
 }

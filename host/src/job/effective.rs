@@ -217,6 +217,7 @@ impl Walk<'_> {
     fn said(&self, name: &str, around: &Around) -> Option<Value> {
         match (name, &around.entry) {
             ("parallelism", _) => i64::try_from(self.lanes).ok().map(Value::Int),
+            ("uri", _) => Some(Value::Text(self.job.checkpoint.folder.clone())),
             ("path", _) => Some(Value::Text(self.job.dead_letters.path.clone())),
             ("from", Some((kind, id))) => {
                 let from = match *kind {

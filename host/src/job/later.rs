@@ -3,9 +3,8 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
-    ("checkpoint", "every run starts anew until there are checkpoints"),
     ("delivery", "the file sink writes each batch once, the console at least once"),
     ("event_time", "there are no event-time windows yet"),
     ("key_groups", "there is no state over batches yet"),

@@ -29,7 +29,7 @@ mod vars;
 mod written;
 
 pub use allow::{Allow, EnvSpec, FolderSpec};
-pub use aside::{DeadLettersSpec, Expect, TestSpec};
+pub use aside::{CheckpointSpec, DeadLettersSpec, Expect, TestSpec};
 pub use effective::{Line, Section, effective};
 pub use layout::formatted;
 pub use limits::Limits;
@@ -71,6 +71,8 @@ pub struct Job {
     pub sinks: Vec<SinkSpec>,
     /// `[dead_letters]`.
     pub dead_letters: DeadLettersSpec,
+    /// `[checkpoint]`.
+    pub checkpoint: CheckpointSpec,
     /// `[[test]]`, in the order of the file.
     pub tests: Vec<TestSpec>,
 }

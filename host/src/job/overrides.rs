@@ -103,7 +103,9 @@ impl Target {
                     }
                 }
             }
-            ["job" | "dead_letters" | "vars", _, ..] | ["name"] => self.put(table, path, node),
+            ["job" | "dead_letters" | "checkpoint" | "vars", _, ..] | ["name"] => {
+                self.put(table, path, node)
+            }
             _ => Err("there is no such setting".to_owned()),
         }
     }

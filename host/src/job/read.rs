@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::check;
 use super::entries::{self, Entry, KINDS, Kind};
-use super::fields::{Fields, Problems};
+use super::fields::{Fields, Problems, brief};
 use super::problem::{JobError, Problem, Span};
 use super::schema;
 use super::value::{self, NOTHING, Table, Value};
 use super::vars::Filled;
-use super::{DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, overrides, vars};
+use super::{
+    CheckpointSpec, DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, overrides, vars,
+};
 use crate::id::JobName;
 
 /// The largest job file, in bytes.
@@ -143,6 +145,7 @@ fn read(
     let name = name(&fields);
     let settings = settings(&fields, problems);
     let dead_letters = dead_letters(&fields, problems, name.as_ref());
+    let checkpoint = checkpoint(&fields, problems, name.as_ref());
     let entries = entries(&fields);
     let tests = fields.tables("test");
     // Its values stand in the texts already.
@@ -159,15 +162,16 @@ fn read(
     let sinks: Vec<_> =
         of(Kind::Sink).filter_map(|entry| entries::sink(entry, &entries, problems)).collect();
     let (count, tests) = (tests.len(), read_tests(tests, &entries, problems));
-    let whole = tests.len() == count
-        && functions.len() + sources.len() + ops.len() + sinks.len() == entries.len();
-    let named = name.is_some();
-    let name = name.unwrap_or_else(|| JobName::new(""));
-    let text = Arc::clone(text);
-    let job =
-        Job { name, folder, text, settings, functions, sources, ops, sinks, dead_letters, tests };
+    let read = functions.len() + sources.len() + ops.len() + sinks.len();
+    let whole = tests.len() == count && read == entries.len() && name.is_some();
+    let (name, text) = (name.unwrap_or_else(|| JobName::new("")), Arc::clone(text));
+    #[rustfmt::skip]
+    let job = Job {
+        name, folder, text, settings, functions, sources, ops, sinks, dead_letters, checkpoint,
+        tests,
+    };
     let warnings = check::check(&job, &entries, &mut problems.borrow_mut());
-    (whole && named).then_some((job, warnings))
+    whole.then_some((job, warnings))
 }
 
 /// None if there are more entries than can be.
@@ -240,6 +244,32 @@ fn dead_letters(
         (spec.path, spec.path_span) = (path, path_span);
     }
     spec.row = fields.word("row", &[("show", true), ("hide", false)]).unwrap_or(true);
+    fields.finish();
+    spec
+}
+
+fn checkpoint(fields: &Fields<'_>, problems: &Problems, name: Option<&JobName>) -> CheckpointSpec {
+    let name = name.map_or("", JobName::as_str);
+    let folder = format!(".weir/{name}/checkpoint");
+    let table = fields.table("checkpoint").unwrap_or((&NOTHING, 0..0));
+    let fields = Fields::new(table, slice::from_ref(&schema::CHECKPOINT), problems);
+    let keep = fields.number("keep").and_then(|keep| u64::try_from(keep).ok()).unwrap_or(5);
+    let mut spec = CheckpointSpec { folder, uri_span: 0..0, keep };
+    if let Some((uri, span)) = fields.filled("uri", "a folder, such as `uri = \"checkpoint\"`") {
+        let folder = uri.strip_prefix("file://").or_else(|| uri.strip_prefix("file:"));
+        match (folder, uri.split_once("://")) {
+            (None, Some((scheme, _))) => fields.problem(
+                Problem::new(
+                    "WEIR-JOB-007",
+                    format!("`{}://` is not available in this version", brief(scheme)),
+                )
+                .at(span.clone(), "")
+                .help("checkpoints are kept in a folder of this machine: give its path"),
+            ),
+            _ => spec.folder = folder.unwrap_or(&uri).to_owned(),
+        }
+        spec.uri_span = span;
+    }
     fields.finish();
     spec
 }

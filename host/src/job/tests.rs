@@ -350,7 +350,7 @@ fn a_wrong_override_is_named() {
             "source.lines.files_per_batch=99999999999999999999",
             "the number is larger than 64 bits hold",
         ),
-        ("checkpoint.uri=x", "`--set checkpoint.uri`: there is no such setting"),
+        ("backpressure.uri=x", "`--set backpressure.uri`: there is no such setting"),
     ] {
         let error = parse_with(WHOLE.as_bytes(), &[set], &[]).map(drop).unwrap_err();
         assert_eq!(error.problems[0].message, message, "{set}");

@@ -6,9 +6,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
-use crate::id::SinkId;
+use crate::id::{Digest, SinkId};
 use crate::operator::{OpState, Sites};
-use crate::plugin::{Counters, Usage};
+use crate::plugin::{CallSite, Counters, Usage};
 
 /// The plan of a job: one tree for each sink, joined where they share entries.
 #[derive(Clone, Debug)]
@@ -43,7 +43,36 @@ impl SinkPlan {
     }
 }
 
+/// Which code an op or function of a job runs.
+#[derive(Clone, Debug)]
+pub struct OpCode {
+    /// The op or function of the job.
+    pub op: String,
+    /// The function of the component.
+    pub function: String,
+    /// The component.
+    pub digest: Digest,
+    /// The interface that it was built for.
+    pub interface: &'static str,
+    /// The version of its state.
+    pub state_version: u32,
+}
+
 impl JobPlan {
+    /// The code of every op and function, by name.
+    pub fn code(&self) -> Vec<OpCode> {
+        let code = |site: &Arc<CallSite>| OpCode {
+            op: site.op().to_owned(),
+            function: site.function().name.clone(),
+            digest: site.plugin().digest(),
+            interface: site.plugin().abi(),
+            state_version: site.function().state_version,
+        };
+        let mut all: Vec<_> = self.sites.all().map(code).collect();
+        all.sort_by(|a, b| a.op.cmp(&b.op));
+        all
+    }
+
     /// What each function has done since the start.
     pub fn usage(&self) -> Vec<(String, Usage)> {
         let mut all: Vec<_> =

@@ -25,7 +25,7 @@ pub use call::Loaded;
 pub use codec::Codec;
 pub use drive::{Deliver, ReceiverError, RowsOut};
 pub use error::RunError;
-pub use job_plan::{JobPlan, SinkPlan};
+pub use job_plan::{JobPlan, OpCode, SinkPlan};
 pub use print::print;
 pub use session::{Resources, Settings};
 

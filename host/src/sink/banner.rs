@@ -22,7 +22,9 @@ const RULE: &str = "-------------------------------------------";
 /// line end. Control characters of values are shown as escapes, so that rows can't steer a
 /// terminal.
 pub fn banner(text: &ConsoleText<'_>) -> String {
-    let mut out = format!("{RULE}\nBatch: {}   {}\n{RULE}\n", text.mark.batch, text.mark.time);
+    let again = if text.mark.again { "   (may have been shown before)" } else { "" };
+    let mark = text.mark;
+    let mut out = format!("{RULE}\nBatch: {}   {}{again}\n{RULE}\n", mark.batch, mark.time);
     match table(text.rows) {
         // Writing to memory can't fail.
         Ok(table) => _ = writeln!(out, "{table}"),
@@ -36,8 +38,8 @@ pub fn banner(text: &ConsoleText<'_>) -> String {
     out
 }
 
-/// The same as one JSON object: `sink`, `batch`, `time`, `rows` (as the format json writes them)
-/// and `total`.
+/// The same as one JSON object: `sink`, `batch`, `time`, `rows` (as the format json writes them),
+/// `total`, and `again` if the batch may have been shown before.
 pub fn banner_json(text: &ConsoleText<'_>) -> Value {
     let mut object = json!({
         "sink": text.sink,
@@ -45,6 +47,9 @@ pub fn banner_json(text: &ConsoleText<'_>) -> Value {
         "time": text.mark.time.to_string(),
         "total": text.total,
     });
+    if text.mark.again {
+        object["again"] = true.into();
+    }
     match objects(text.rows) {
         Ok(rows) => object["rows"] = rows,
         Err(error) => object["error"] = error.to_string().into(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{BatchMark, PartWriter, Prepared, Sink, SinkError, Staging, Written};
+use super::{BatchMark, Digest, PartWriter, Prepared, Sink, SinkError, Staging, Written};
 
 /// The rows of all batches, in the order of their parts, and their columns.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,10 @@ impl Collected {
 }
 
 impl Sink for Collected {
+    fn marks(&self) -> bool {
+        false
+    }
+
     fn begin(
         &self,
         _: &BatchMark,
@@ -50,7 +54,7 @@ impl Staging for Stage {
         Ok(Box::new(Part { number, rows: Vec::new(), parts: Arc::clone(&self.parts) }))
     }
 
-    fn prepare(self: Box<Self>) -> Result<Box<dyn Prepared>, SinkError> {
+    fn prepare(self: Box<Self>, _: Digest) -> Result<Box<dyn Prepared>, SinkError> {
         Ok(self)
     }
 }

@@ -11,7 +11,7 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use super::{
-    BatchMark, ConsoleText, Lines, PartWriter, Prepared, Sink, SinkError, Staging, Written,
+    BatchMark, ConsoleText, Digest, Lines, PartWriter, Prepared, Sink, SinkError, Staging, Written,
 };
 use crate::format::FormatError;
 use crate::id::SinkId;
@@ -70,6 +70,10 @@ struct ConsolePrepared {
 }
 
 impl Sink for ConsoleSink {
+    fn marks(&self) -> bool {
+        false
+    }
+
     fn begin(
         &self,
         mark: &BatchMark,
@@ -103,7 +107,7 @@ impl Staging for ConsoleStaging {
         }))
     }
 
-    fn prepare(self: Box<Self>) -> Result<Box<dyn Prepared>, SinkError> {
+    fn prepare(self: Box<Self>, _: Digest) -> Result<Box<dyn Prepared>, SinkError> {
         let parts = std::mem::take(&mut *lock(&self.parts));
         let (mut first, mut total) = (Vec::new(), 0);
         for (number, part) in parts.opened {
@@ -201,7 +205,7 @@ mod tests {
         first.write(&rows(0..1)).unwrap();
         first.write(&rows(1..3)).unwrap();
         first.close().unwrap();
-        let prepared = staging.prepare().unwrap();
+        let prepared = staging.prepare(Digest::default()).unwrap();
         assert!(said.lock().unwrap().is_empty(), "nothing is shown before the commit");
         let written = prepared.commit().unwrap();
         assert_eq!(written, Written { rows: 12, place: None, existed: false });
@@ -217,7 +221,7 @@ mod tests {
             part.write(&rows(0..1000)).unwrap();
         }
         part.close().unwrap();
-        let prepared = staging.prepare().unwrap();
+        let prepared = staging.prepare(Digest::default()).unwrap();
         assert_eq!(prepared.commit().unwrap().rows, 100_000);
     }
 
@@ -228,8 +232,13 @@ mod tests {
         let mut part = staging.part(0).unwrap();
         part.write(&rows(0..5)).unwrap();
         part.close().unwrap();
-        staging.prepare().unwrap().commit().unwrap();
-        sink.begin(&mark("run", 2), schema(), 1).unwrap().prepare().unwrap().commit().unwrap();
+        staging.prepare(Digest::default()).unwrap().commit().unwrap();
+        sink.begin(&mark("run", 2), schema(), 1)
+            .unwrap()
+            .prepare(Digest::default())
+            .unwrap()
+            .commit()
+            .unwrap();
         assert_eq!(*said.lock().unwrap(), [(vec![], 5), (vec![], 0)]);
     }
 
@@ -239,7 +248,10 @@ mod tests {
         let staging = sink.begin(&mark("run", 1), schema(), 2).unwrap();
         drop(staging.part(1).unwrap());
         assert!(matches!(staging.part(1), Err(SinkError::NoPart { part: 1 })));
-        assert!(matches!(staging.prepare(), Err(SinkError::NotClosed { part: 1 })));
+        assert!(matches!(
+            staging.prepare(Digest::default()),
+            Err(SinkError::NotClosed { part: 1 })
+        ));
         let staging = sink.begin(&mark("run", 1), schema(), 2).unwrap();
         assert!(matches!(staging.part(2), Err(SinkError::NoPart { part: 2 })));
     }

@@ -31,6 +31,19 @@ pub enum SinkError {
         /// Whose it is.
         owner: String,
     },
+    /// The batch is there already, with other rows.
+    #[error(
+        "batch {batch} is there already, with other rows ({found} of them, and now {made}): it \
+         does not give the same rows when it is run again"
+    )]
+    OtherRows {
+        /// The batch.
+        batch: u64,
+        /// How many rows are there.
+        found: u64,
+        /// How many rows there would be.
+        made: u64,
+    },
     /// Rows that the format can't write.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -56,6 +69,7 @@ impl SinkError {
             Self::NotAFolder { .. } => "WEIR-SINK-002",
             Self::Foreign { .. } => "WEIR-SINK-003",
             Self::NotClosed { .. } | Self::NoPart { .. } => "WEIR-SINK-004",
+            Self::OtherRows { .. } => "WEIR-SINK-005",
             Self::Format(error) => error.code(),
         }
     }
@@ -74,6 +88,10 @@ impl SinkError {
             }
             Self::NotClosed { .. } | Self::NoPart { .. } => {
                 "this is a fault of Weir: please send the job and the message"
+            }
+            Self::OtherRows { .. } => {
+                "see what in the job depends on more than its input: a folder that a function may \
+                 read, a clock; then remove the batch from the output, or begin anew"
             }
             Self::Format(error) => return error.help(),
         };
@@ -105,4 +123,11 @@ pub const CODES: &[(&str, &str)] = &[
          be mixed with the other one. Choose another path or remove the folder.",
     ),
     ("WEIR-SINK-004", "The parts of a batch are not complete. This is a fault of Weir."),
+    (
+        "WEIR-SINK-005",
+        "A batch was run again after a crash, and this sink had it already, but with other rows: \
+         the count or the sum of the rows' hashes differs. The job stops, because another sink may \
+         have either of them. Something in the job gives other rows each time: a function that \
+         reads a folder which has changed, or an op whose order of rows is not fixed.",
+    ),
 ];

@@ -33,12 +33,36 @@ use crate::job::{DeadLettersSpec, FormatKind, SinkKind, SinkSpec};
 pub struct BatchMark {
     /// The job.
     pub job: JobName,
-    /// Which run of the job made it: a new id for every fresh start.
+    /// The id of the job: a new one for every fresh start, the same as long as it goes on.
     pub run: Arc<str>,
+    /// Which of the owners of the job's checkpoint writes: counts up with every start.
+    pub generation: u64,
     /// The batch.
     pub batch: BatchId,
     /// The batch's time.
     pub time: Micros,
+    /// Whether an earlier process may have shown the batch already.
+    pub again: bool,
+}
+
+/// How many rows, and which: the sum of the 128-bit hashes of all rows, whatever their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// How many.
+    pub rows: u64,
+    /// The sum of their hashes; 0 if it was not made.
+    pub sum: u128,
+}
+
+/// The last batch that a sink has of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastBatch {
+    /// The batch.
+    pub batch: BatchId,
+    /// The owner that wrote it.
+    pub generation: u64,
+    /// Its rows.
+    pub digest: Digest,
 }
 
 /// How lines reach the person: one line at a time, whole, from any thread. The command decides
@@ -60,6 +84,31 @@ pub struct ConsoleText<'a> {
 
 /// One sink of a job.
 pub trait Sink: Send + Sync {
+    /// Whether it keeps a mark by which it knows a batch again: then a batch is in it once, however
+    /// often it is run.
+    fn marks(&self) -> bool;
+
+    /// Whether its mark stays as long as its rows, so that a mark that is gone means lost rows.
+    /// Folders of files may be taken away by those who read them.
+    fn keeps_marks(&self) -> bool {
+        false
+    }
+
+    /// The last batch that it has of a job. None if it has none, or keeps no mark.
+    fn last(&self, _job: &JobName, _run: &Arc<str>) -> Result<Option<LastBatch>, SinkError> {
+        Ok(None)
+    }
+
+    /// Finds output that was prepared before a crash, by what [`Prepared::staged`] had given; none
+    /// if it is not there any more.
+    fn find(
+        &self,
+        _mark: &BatchMark,
+        _staged: &[u8],
+    ) -> Result<Option<Box<dyn Prepared>>, SinkError> {
+        Ok(None)
+    }
+
     /// Starts the output of a batch with these columns in `partitions` parts.
     fn begin(
         &self,
@@ -76,7 +125,8 @@ pub trait Staging: Send + Sync {
     fn part(&self, partition: usize) -> Result<Box<dyn PartWriter>, SinkError>;
 
     /// All parts are closed: makes the output durable, still invisible. Abort is free until here.
-    fn prepare(self: Box<Self>) -> Result<Box<dyn Prepared>, SinkError>;
+    /// The digest is that of all rows.
+    fn prepare(self: Box<Self>, digest: Digest) -> Result<Box<dyn Prepared>, SinkError>;
 }
 
 /// Writes one part of a batch.
@@ -90,6 +140,14 @@ pub trait PartWriter: Send {
 
 /// Output of one batch that only needs to be made visible. Dropping it takes it back.
 pub trait Prepared: Send {
+    /// By what the sink finds it again after a crash; empty if it can't.
+    fn staged(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Leaves it where it is, invisible, for a later [`Sink::find`].
+    fn leave(self: Box<Self>) {}
+
     /// Makes it visible. Says what was written.
     fn commit(self: Box<Self>) -> Result<Written, SinkError>;
 }

@@ -10,7 +10,9 @@ pub(super) fn mark(run: &str, batch: u64) -> BatchMark {
     BatchMark {
         job: JobName::new("words"),
         run: run.into(),
+        generation: 1,
         batch: BatchId(batch),
         time: Micros(1_767_225_600_000_000),
+        again: false,
     }
 }

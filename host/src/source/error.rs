@@ -132,6 +132,12 @@ pub enum SourceError {
     /// A run that is to end can't, because the source never does.
     #[error("the source never ends, so `--once` can't take all of it")]
     Endless,
+    /// Earlier runs have read something of another kind under this name.
+    #[error("the checkpoint knows it as another kind of source: it has not read {expected}")]
+    OtherKind {
+        /// What this source reads.
+        expected: &'static str,
+    },
     /// The system refuses a thread.
     #[error("a thread of the source can't be started: {error}")]
     Thread {
@@ -147,6 +153,8 @@ pub enum SourceError {
         problem: String,
     },
 }
+
+const OTHER_ID: &str = "give the source another `id`, or begin anew (`host checkpoint rm`)";
 
 impl SourceError {
     /// The stable code that `host explain` knows.
@@ -164,6 +172,7 @@ impl SourceError {
             Self::Unpack { .. } => "WEIR-SOURCE-010",
             Self::TooLarge { .. } | Self::TooDense { .. } => "WEIR-SOURCE-011",
             Self::Process { .. } => "WEIR-SOURCE-012",
+            Self::OtherKind { .. } => "WEIR-SOURCE-013",
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::FileRow { error, .. }
@@ -204,6 +213,7 @@ impl SourceError {
             Self::TooLarge { .. } => LARGER,
             Self::TooDense { .. } => UNPACK_BEFORE,
             Self::Process { .. } => AGAIN,
+            Self::OtherKind { .. } => OTHER_ID,
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::FileRow { error, .. }
@@ -293,5 +303,11 @@ pub const CODES: &[(&str, &str)] = &[
         "A Parquet file is read by the host's own file once more, in a process of its own, and \
          that process could not be started or was killed: too many processes, not enough memory, \
          no `/proc`. It says nothing about the file, so the batch fails whatever `on_error` says.",
+    ),
+    (
+        "WEIR-SOURCE-013",
+        "The checkpoint of the job has a source of this `id`, but of another `type`, so it is not \
+         known where to go on. Give the new source another `id`, or begin anew: \
+         `host checkpoint rm` removes the checkpoint, and `--from none` does without it.",
     ),
 ];

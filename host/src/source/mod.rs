@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod intake;
 mod pace;
+mod position;
 mod rate;
 mod rows;
 mod socket;
@@ -15,6 +16,7 @@ mod wake;
 
 pub use error::{CODES, SourceError};
 pub use file::{READ_ARGUMENT, read_child};
+pub use position::Taken;
 pub use wake::Wake;
 
 use std::path::Path;
@@ -107,6 +109,36 @@ impl SourceRange {
         }
     }
 
+    /// What is taken, in a few words for people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Empty => "nothing".to_owned(),
+            Self::Files(files) => match files.as_slice() {
+                [file] => file.path.clone(),
+                [first, .., last] => {
+                    format!("{} files, {} to {}", files.len(), first.path, last.path)
+                }
+                [] => "nothing".to_owned(),
+            },
+            Self::Rows { list } => format!("list {}", list + 1),
+            Self::Blocks(blocks) => {
+                let one = |range: &BlockRange| {
+                    let (from, to) = (range.from, range.to);
+                    format!(
+                        "receiver {}: block {} line {} to block {} line {}",
+                        u64::from(range.receiver) + 1,
+                        from.block,
+                        from.line,
+                        to.block,
+                        to.line
+                    )
+                };
+                blocks.iter().map(one).collect::<Vec<_>>().join("; ")
+            }
+            Self::Numbers { from, to, .. } => format!("{from} to {}", to.saturating_sub(1)),
+        }
+    }
+
     /// How many bytes there are to read, where that is known: for progress.
     pub fn bytes(&self) -> u64 {
         match self {
@@ -148,6 +180,16 @@ pub trait Source: Send + Sync {
     /// Cuts the next range from what is there now, up to the limit per batch; `Empty` when there
     /// is nothing new. A range is cut once.
     fn cut(&self) -> Result<SourceRange, SourceError>;
+
+    /// Goes on behind what earlier runs have taken. Called before the first cut, if there was an
+    /// earlier run.
+    fn resume(&self, taken: Taken) -> Result<(), SourceError>;
+
+    /// What of a range is not as it was when the range was cut, for people. Empty if it can be read
+    /// again.
+    fn lost(&self, _range: &SourceRange) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What was found since the last call and won't be taken: to be told, each once.
     fn skipped(&self) -> Vec<Skipped> {

@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray}
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::pace::{Pace, Ticker};
-use super::{ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
+use super::{ReadMode, RowReader, Source, SourceError, SourceRange, Taken, Wake};
 use crate::clock;
 use crate::format::CHUNK_ROWS_MAX;
 use crate::job::RateSourceSpec;
@@ -86,6 +86,22 @@ impl Source for RateSource {
             return Ok(SourceRange::Empty);
         }
         Ok(SourceRange::Numbers { from, to, began, rows_per_second: self.rows_per_second })
+    }
+
+    fn resume(&self, taken: Taken) -> Result<(), SourceError> {
+        match taken.last {
+            Some(SourceRange::Numbers { to, .. }) => {
+                // The time that nothing ran is left out: what comes next is due now.
+                let passed = i128::from(to) * 1_000_000 / i128::from(self.rows_per_second.max(1));
+                let mut progress = self.progress();
+                let began = i128::from(clock::now().0) - passed;
+                progress.began = Some(i64::try_from(began).unwrap_or(i64::MIN));
+                (progress.next, progress.due) = (to, to);
+                Ok(())
+            }
+            None => Ok(()),
+            Some(_) => Err(SourceError::OtherKind { expected: "numbers" }),
+        }
     }
 
     fn finished(&self) -> bool {

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::intake::{Intake, Spot};
-use super::{BadRow, ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
+use super::{BadRow, ReadMode, RowReader, Source, SourceError, SourceRange, Taken, Wake};
 use crate::format::BadLine;
 use crate::format::json::{Decoder, Inference, Origin};
 use crate::job::{RowsSourceSpec, SourceSpec};
@@ -172,6 +172,26 @@ impl Source for RowsSource {
         }
         self.next.store(list + 1, Ordering::Release);
         Ok(SourceRange::Rows { list })
+    }
+
+    fn resume(&self, taken: Taken) -> Result<(), SourceError> {
+        match taken.last {
+            Some(SourceRange::Rows { list }) => {
+                self.next.store((list + 1).min(self.lists.len()), Ordering::Release);
+                Ok(())
+            }
+            None => Ok(()),
+            Some(_) => Err(SourceError::OtherKind { expected: "rows of a job" }),
+        }
+    }
+
+    fn lost(&self, range: &SourceRange) -> Vec<String> {
+        match range {
+            SourceRange::Rows { list } if *list >= self.lists.len() => {
+                vec![format!("list {} of the rows of the job", list + 1)]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn finished(&self) -> bool {

@@ -91,6 +91,11 @@ pub trait StateStore: Send + Sync {
     fn abort(&self, batch: BatchId) -> Result<(), StateError>;
 }
 
+/// Whether bytes are a whole delta or snapshot.
+pub fn check_part(bytes: Vec<u8>) -> Result<(), StateError> {
+    Part::read("a piece of a state", bytes).map(|_| ())
+}
+
 /// Whether a batch is the one after the version.
 fn check_commit(batch: BatchId, version: BatchId) -> Result<(), StateError> {
     if batch == version.next() { Ok(()) } else { Err(StateError::OtherBatch { batch, version }) }

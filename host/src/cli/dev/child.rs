@@ -25,7 +25,7 @@ impl Child {
     /// Starts it with changed settings; the bell rings when it has ended.
     pub fn start(args: &JobArgs, settings: &[String], once: bool, wake: &Wake) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("run").arg(&args.job).arg("--with-parent");
+        command.arg("run").arg(&args.job).args(["--with-parent", "--from", "none"]);
         for setting in settings.iter().chain(&args.set) {
             command.args(["--set", setting]);
         }

@@ -14,7 +14,7 @@ mod top;
 pub use calls::{ALLOW, LIMITS};
 pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
 pub use json::{preset, schema};
-pub use top::{DEAD_LETTERS, JOB, TEST, TOP};
+pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, TEST, TOP};
 
 use std::time::Duration;
 

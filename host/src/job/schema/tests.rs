@@ -83,6 +83,7 @@ fn cases() -> Vec<Case> {
     let after = format!("{SOURCES}{SINK_OUT}");
     cases.push(case(&JOB, format!("{HEAD}[job]\n"), &after));
     cases.push(case(&DEAD_LETTERS, format!("{HEAD}[dead_letters]\n"), &after));
+    cases.push(case(&CHECKPOINT, format!("{HEAD}[checkpoint]\n"), &after));
     for (name, place) in [("limits", &LIMITS), ("allow", &ALLOW)] {
         let op = "[[op]]\nid = \"it\"\nwasm = \"x\"\n";
         cases.push(case(place, format!("{HEAD}{SOURCES}{SINK_OUT}{op}[op.{name}]\n"), ""));
@@ -192,7 +193,10 @@ fn the_reader_knows_the_words_of_the_schema() {
 /// What a job says, without its places.
 fn said(job: &Job) -> String {
     let all = (&job.settings, &job.functions, &job.sources, &job.ops, &job.sinks, &job.tests);
-    let text = format!("{all:?} {} {}", job.dead_letters.path, job.dead_letters.row);
+    let (letters, checkpoint) = (&job.dead_letters, &job.checkpoint);
+    let rest =
+        format!("{} {} {} {}", letters.path, letters.row, checkpoint.folder, checkpoint.keep);
+    let text = format!("{all:?} {rest}");
     // Places are `12..34`, and nothing else of a job is shown so.
     let mut out = String::new();
     for part in text.split("..") {

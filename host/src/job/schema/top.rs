@@ -53,6 +53,21 @@ pub static DEAD_LETTERS: Place = Place::new(
     ]],
 );
 
+/// `[checkpoint]`.
+pub static CHECKPOINT: Place = Place::new(
+    "what is kept of the job",
+    &[&[
+        Setting::new("uri", FILLED, "A folder; `file:PATH` is the same.")
+            .preset(Preset::Said(".weir/NAME/checkpoint")),
+        Setting::new(
+            "keep",
+            Shape::Number(1, 10_000),
+            "How many of the last batches the job can be started from.",
+        )
+        .preset(Preset::Number(5)),
+    ]],
+);
+
 /// `[[test]]`.
 pub static TEST: [Place; 1] = [Place::new(
     "a test of the job",
@@ -105,6 +120,11 @@ pub static TOP: Place = Place::new(
             "dead_letters",
             Shape::Table(&DEAD_LETTERS),
             "Where rows go that are put aside.",
+        ),
+        Setting::new(
+            "checkpoint",
+            Shape::Table(&CHECKPOINT),
+            "Where it is written down how far the job has come.",
         ),
         Setting::new(
             "vars",

@@ -38,7 +38,9 @@ use self::origin::LineIndex;
 use self::part::PartReader;
 use self::unpack::Packing;
 use super::intake::Intake;
-use super::{FileRange, ReadMode, RowReader, Skipped, Source, SourceError, SourceRange, Wake};
+use super::{
+    FileRange, ReadMode, RowReader, Skipped, Source, SourceError, SourceRange, Taken, Wake,
+};
 use crate::format::json::Origin;
 use crate::format::{Decode, csv, json, text};
 use crate::job::{FileSourceSpec, FormatKind, Layout, SourceSpec};
@@ -162,6 +164,26 @@ impl Source for FileSource {
         }
         known.taken.extend(taken);
         Ok(if files.is_empty() { SourceRange::Empty } else { SourceRange::Files(files) })
+    }
+
+    fn resume(&self, taken: Taken) -> Result<(), SourceError> {
+        if taken.last.is_some_and(|last| !matches!(last, SourceRange::Files(_))) {
+            return Err(SourceError::OtherKind { expected: "files" });
+        }
+        let mut known = self.known();
+        if let (None, Some(schema)) = (&known.schema, taken.schema) {
+            decoder(self.format, &schema, self.origin)?;
+            known.schema = Some(schema);
+        }
+        let files = taken.files.into_iter();
+        known.taken.extend(files.map(|file| (file.path, (file.bytes, file.modified))));
+        Ok(())
+    }
+
+    fn lost(&self, range: &SourceRange) -> Vec<String> {
+        let SourceRange::Files(files) = range else { return Vec::new() };
+        let same = |file: &FileRange| open::open(file).and_then(|open| open::check(&open, file));
+        files.iter().filter_map(|file| same(file).err()).map(|error| error.to_string()).collect()
     }
 
     fn skipped(&self) -> Vec<Skipped> {

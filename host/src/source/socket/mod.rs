@@ -26,7 +26,9 @@ use self::buffer::Buffer;
 use self::reader::{BlockReader, LineFormat, Piece};
 use self::receiver::Receiver;
 use super::pace::{Pace, Ticker};
-use super::{BlockRange, Connection, ReadMode, RowReader, Source, SourceError, SourceRange, Wake};
+use super::{
+    BlockRange, Connection, ReadMode, RowReader, Source, SourceError, SourceRange, Taken, Wake,
+};
 use crate::format::text;
 use crate::job::{SocketSourceSpec, SourceSpec};
 
@@ -113,6 +115,22 @@ impl Source for SocketSource {
 
     fn cut(&self) -> Result<SourceRange, SourceError> {
         Ok(self.take(self.pace.as_ref().map_or(u64::MAX, Pace::due)))
+    }
+
+    fn resume(&self, taken: Taken) -> Result<(), SourceError> {
+        match taken.last {
+            None | Some(SourceRange::Blocks(_)) => Ok(()),
+            Some(_) => Err(SourceError::OtherKind { expected: "blocks of lines" }),
+        }
+    }
+
+    fn lost(&self, range: &SourceRange) -> Vec<String> {
+        match range {
+            SourceRange::Blocks(blocks) if !blocks.is_empty() => {
+                vec![format!("lines that came over TCP ({})", range.text())]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn last_cut(&self) -> Result<SourceRange, SourceError> {

@@ -5,8 +5,9 @@
 //!   batch=00000000000000000001/      one folder for each batch that has rows
 //!     part-00000.jsonl               one file for each part that has rows; its end
 //!                                      is .txt, .csv or .parquet for these formats
-//!     _weir.json                     job, run, sink, batch, time, rows, parts
-//!   _staging-<run>-<sink>-<batch>/   the same while it is written; readers pass `_` over
+//!     _weir.json                     job, run, sink, batch, time, rows, generation, digest …
+//!   _staging-<run>-<sink>-<batch>-g<generation>/
+//!                                    the same while it is written; readers pass `_` over
 //! ```
 //!
 //! The files and the folder are synced, then the folder is renamed into place in one step that
@@ -15,8 +16,13 @@
 //! batch is refused before work is done for it. A sync that fails is not tried again, because
 //! the system may have dropped what it could not write.
 //!
-//! A staging folder goes with the batch. If the process is killed it stays; the same batch of the
-//! same run clears it, and those of other runs can be deleted by hand.
+//! A staging folder goes with the batch, and each owner of the job's checkpoint has its own: a
+//! process that wakes up late never writes into another one's. If the process is killed it stays:
+//! the next owner publishes it, if a record says that it was ready, or removes it. Those of other
+//! runs can be deleted by hand.
+
+mod folder;
+mod label;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,19 +32,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use rustix::fs::{CWD, RenameFlags};
-use serde::{Deserialize, Serialize};
 
-use super::{BatchMark, PartWriter, Prepared, Sink, SinkError, Staging, Written};
+use self::folder::{StagingFolder, make_folder, rename_new, sync};
+use self::label::{LABEL, Label};
+use super::{
+    BatchMark, Digest, LastBatch, PartWriter, Prepared, Sink, SinkError, Staging, Written,
+};
 use crate::format::{Encode, csv, json, parquet, text};
-use crate::id::SinkId;
+use crate::id::{BatchId, JobName, SinkId};
 use crate::job::FormatKind;
 
 /// So much is encoded before it is written.
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// The name of the file that says what a folder is.
-const LABEL: &str = "_weir.json";
 
 /// A sink of folders.
 #[derive(Debug)]
@@ -50,18 +55,6 @@ pub(super) struct FileSink {
     checked: Mutex<Option<Arc<str>>>,
 }
 
-/// What `_weir.json` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Label {
-    job: String,
-    run: String,
-    sink: String,
-    batch: u64,
-    time: String,
-    rows: u64,
-    parts: usize,
-}
-
 impl FileSink {
     /// Checks that the path can be a folder; makes nothing.
     pub(super) fn open(id: SinkId, path: &Path, format: FormatKind) -> Result<Self, SinkError> {
@@ -71,45 +64,94 @@ impl FileSink {
         Ok(Self { id, path: path.to_owned(), format, checked: Mutex::new(None) })
     }
 
-    /// Once for a run: checks that the folder holds no output of another one. All of it is of one
-    /// run, so the first and the last folder tell.
+    /// What says whose a folder is.
+    fn label(&self, job: &JobName, run: &Arc<str>) -> Label {
+        Label {
+            job: job.to_string(),
+            run: run.to_string(),
+            sink: self.id.to_string(),
+            batch: 0,
+            time: String::new(),
+            rows: 0,
+            parts: 0,
+            generation: 0,
+            digest: String::new(),
+        }
+    }
+
+    /// The folders of batches.
+    fn batches(&self) -> Result<Vec<PathBuf>, SinkError> {
+        self.entries("batch=")
+    }
+
+    /// What is in the folder under a name that begins so.
+    fn entries(&self, prefix: &str) -> Result<Vec<PathBuf>, SinkError> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(SinkError::io("list", &self.path))? {
+            let entry = entry.map_err(SinkError::io("list", &self.path))?;
+            if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Once for a run: checks that the folder holds no output of another one, and removes what
+    /// earlier owners of the run left half done. All batches are of one run, so the first and the
+    /// last folder tell.
     fn check_owner(&self, label: &Label, run: &Arc<str>) -> Result<(), SinkError> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if checked.as_ref() == Some(run) {
             return Ok(());
         }
-        let mut batches = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(SinkError::io("list", &self.path))? {
-            let entry = entry.map_err(SinkError::io("list", &self.path))?;
-            if entry.file_name().as_encoded_bytes().starts_with(b"batch=") {
-                batches.push(entry.path());
-            }
-        }
+        let batches = self.batches()?;
         for batch in batches.iter().min().into_iter().chain(batches.iter().max()) {
-            label.check_same_run(batch)?;
+            label.read_same(batch)?;
+        }
+        for left in self.entries(&label.staging_prefix())? {
+            fs::remove_dir_all(&left).map_err(SinkError::io("clear", &left))?;
         }
         *checked = Some(Arc::clone(run));
         Ok(())
     }
 }
 
-impl Label {
-    /// Checks that the folder of a batch is of this job, run and sink.
-    fn check_same_run(&self, folder: &Path) -> Result<(), SinkError> {
-        let text = fs::read(folder.join(LABEL)).unwrap_or_default();
-        let owner = match serde_json::from_slice::<Self>(&text) {
-            Ok(found) if found.run != self.run || found.job != self.job => {
-                format!("another run: `{}` of job `{}`", found.run, found.job)
-            }
-            Ok(found) if found.sink != self.sink => format!("another sink: `{}`", found.sink),
-            Ok(_) => return Ok(()),
-            Err(_) => "something else: there is no `_weir.json` that can be read".to_owned(),
-        };
-        Err(SinkError::Foreign { path: folder.display().to_string(), owner })
-    }
-}
-
 impl Sink for FileSink {
+    fn marks(&self) -> bool {
+        true
+    }
+
+    fn last(&self, job: &JobName, run: &Arc<str>) -> Result<Option<LastBatch>, SinkError> {
+        if !self.path.is_dir() {
+            return Ok(None);
+        }
+        let mine = self.label(job, run);
+        let Some(newest) = self.batches()?.into_iter().max() else { return Ok(None) };
+        let found = mine.read_same(&newest)?;
+        let (batch, generation) = (BatchId(found.batch), found.generation);
+        Ok(Some(LastBatch { batch, generation, digest: found.digest() }))
+    }
+
+    fn find(
+        &self,
+        mark: &BatchMark,
+        staged: &[u8],
+    ) -> Result<Option<Box<dyn Prepared>>, SinkError> {
+        let mine = self.label(&mark.job, &mark.run);
+        let name = String::from_utf8_lossy(staged).into_owned();
+        if !name.starts_with(&mine.staging_prefix()) || name.contains('/') {
+            return Ok(None);
+        }
+        let path = self.path.join(name);
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let label = mine.read_same(&path)?;
+        let target = self.path.join(label.target());
+        let folder = StagingFolder { path, stays: true };
+        Ok(Some(Box::new(FilePrepared { folder, target, label })))
+    }
+
     fn begin(
         &self,
         mark: &BatchMark,
@@ -117,21 +159,16 @@ impl Sink for FileSink {
         partitions: usize,
     ) -> Result<Box<dyn Staging>, SinkError> {
         let label = Label {
-            job: mark.job.to_string(),
-            run: mark.run.to_string(),
-            sink: self.id.to_string(),
             batch: mark.batch.0,
             time: mark.time.to_string(),
-            rows: 0,
-            parts: 0,
+            generation: mark.generation,
+            ..self.label(&mark.job, &mark.run)
         };
         encoder(self.format, &schema)?;
         make_folder(&self.path)?;
         self.check_owner(&label, &mark.run)?;
-        let target = self.path.join(format!("batch={:020}", label.batch));
-        let name =
-            format!("_staging-{}-{}-{:020}", plain(&label.run), plain(&label.sink), label.batch);
-        let folder = StagingFolder { path: self.path.join(name), gone: false };
+        let target = self.path.join(label.target());
+        let folder = StagingFolder { path: self.path.join(label.staging()), stays: false };
         folder.make()?;
         let (format, parts) = (self.format, Arc::default());
         Ok(Box::new(FileStaging { folder, target, label, schema, partitions, format, parts }))
@@ -173,12 +210,13 @@ impl Staging for FileStaging {
         }))
     }
 
-    fn prepare(mut self: Box<Self>) -> Result<Box<dyn Prepared>, SinkError> {
+    fn prepare(mut self: Box<Self>, digest: Digest) -> Result<Box<dyn Prepared>, SinkError> {
         for (part, rows) in &*lock(&self.parts) {
             let rows = rows.ok_or(SinkError::NotClosed { part: *part })?;
             self.label.rows += rows;
             self.label.parts += usize::from(rows > 0);
         }
+        self.label.digest = format!("{:032x}", digest.sum);
         if self.label.rows > 0 {
             let path = self.folder.path.join(LABEL);
             let mut text = serde_json::to_vec(&self.label)
@@ -246,18 +284,27 @@ struct FilePrepared {
 }
 
 impl Prepared for FilePrepared {
+    fn staged(&self) -> Vec<u8> {
+        let name = self.folder.path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().to_vec()
+    }
+
+    fn leave(mut self: Box<Self>) {
+        self.folder.stays = true;
+    }
+
     fn commit(mut self: Box<Self>) -> Result<Written, SinkError> {
         let rows = self.label.rows;
         if rows == 0 {
             return Ok(Written { rows, place: None, existed: false });
         }
+        // From here on a record may say that it is ready.
+        self.folder.stays = true;
         let existed = match rename_new(&self.folder.path, &self.target) {
-            Ok(()) => {
-                self.folder.gone = true;
-                false
-            }
+            Ok(()) => false,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.label.check_same_run(&self.target)?;
+                self.folder.stays = false;
+                self.label.check_same_rows(&self.label.read_same(&self.target)?)?;
                 true
             }
             Err(error) => return Err(SinkError::io("rename", &self.folder.path)(error)),
@@ -267,79 +314,6 @@ impl Prepared for FilePrepared {
         }
         Ok(Written { rows, place: Some(self.target.display().to_string()), existed })
     }
-}
-
-/// A folder that goes away unless it was renamed.
-struct StagingFolder {
-    path: PathBuf,
-    gone: bool,
-}
-
-impl StagingFolder {
-    /// Makes it anew. What is there under this name was left by the same batch of the same run.
-    fn make(&self) -> Result<(), SinkError> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(SinkError::io("clear", &self.path)(error));
-            }
-            _ => {}
-        }
-        fs::create_dir(&self.path).map_err(SinkError::io("create", &self.path))
-    }
-}
-
-impl Drop for StagingFolder {
-    fn drop(&mut self) {
-        if !self.gone {
-            // Nobody could do more about a failure, and readers pass the folder over.
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// Renames, but never onto something that is there.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems don't know the flag. A folder never replaces one that isn't empty
-        // there either, and a folder of a batch never is.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => match fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                Err(io::ErrorKind::AlreadyExists.into())
-            }
-            done => done,
-        },
-        Err(error) => Err(error.into()),
-        Ok(()) => Ok(()),
-    }
-}
-
-/// Makes a folder and those above it, durably.
-fn make_folder(path: &Path) -> Result<(), SinkError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    if let Some(parent) = parent {
-        make_folder(parent)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(SinkError::io("create", path)(error));
-        }
-        _ => {}
-    }
-    sync(parent.unwrap_or(Path::new(".")))
-}
-
-/// Makes sure that what was created or renamed in a folder stays so.
-fn sync(folder: &Path) -> Result<(), SinkError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(SinkError::io("sync", folder))
-}
-
-/// A name that can be part of a file's.
-fn plain(name: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    name.chars().map(keep).collect()
 }
 
 fn encoder(format: FormatKind, schema: &SchemaRef) -> Result<Box<dyn Encode>, SinkError> {
@@ -371,6 +345,8 @@ mod tests {
         let words: ArrayRef = Arc::new(StringArray::from(words.to_vec()));
         RecordBatch::try_new(schema(), vec![words]).unwrap()
     }
+
+    const DIGEST: Digest = Digest { rows: 1, sum: 0 };
 
     struct Output(tempfile::TempDir);
 
@@ -417,7 +393,7 @@ mod tests {
         let mut part = staging.part(0).unwrap();
         part.write(&rows(&[word])).unwrap();
         part.close().unwrap();
-        staging.prepare().unwrap()
+        staging.prepare(DIGEST).unwrap()
     }
 
     #[test]
@@ -430,8 +406,8 @@ mod tests {
             part.write(&rows(&words)).unwrap();
             assert_eq!(part.close().unwrap(), words.len() as u64);
         }
-        assert_eq!(output.names()[0], "_staging-r1-out-00000000000000000042");
-        let prepared = staging.prepare().unwrap();
+        assert_eq!(output.names()[0], "_staging-r1-out-00000000000000000042-g1");
+        let prepared = staging.prepare(DIGEST).unwrap();
         assert!(output.names().iter().all(|name| name.starts_with("_staging")));
         let written = prepared.commit().unwrap();
         let place = output.path().join("batch=00000000000000000042").display().to_string();
@@ -440,7 +416,8 @@ mod tests {
         let file = |name: &str| format!("batch=00000000000000000042{name}");
         let label = concat!(
             r#"{"job":"words","run":"r1","sink":"out","batch":42,"#,
-            r#""time":"2026-01-01T00:00:00.000Z","rows":3,"parts":2}"#,
+            r#""time":"2026-01-01T00:00:00.000Z","rows":3,"parts":2,"generation":1,"#,
+            r#""digest":"00000000000000000000000000000000"}"#,
             "\n"
         );
         let expected = [
@@ -472,7 +449,7 @@ mod tests {
         let sink = output.sink();
         let staging = sink.begin(&mark("r1", 1), schema(), 1).unwrap();
         staging.part(0).unwrap().close().unwrap();
-        let written = staging.prepare().unwrap().commit().unwrap();
+        let written = staging.prepare(DIGEST).unwrap().commit().unwrap();
         assert_eq!(written, Written { rows: 0, place: None, existed: false });
         assert_eq!(output.names(), [""; 0]);
     }
@@ -518,6 +495,40 @@ mod tests {
     }
 
     #[test]
+    fn what_was_ready_is_found_after_a_crash_and_what_was_not_is_removed() {
+        let output = Output::new();
+        let ready = stage(&output.sink(), "r1", 1, "ready");
+        let name = ready.staged();
+        ready.leave();
+        assert!(output.sink().find(&mark("r2", 1), &name).unwrap().is_none());
+        let next = output.sink();
+        assert_eq!(next.last(&JobName::new("words"), &"r1".into()).unwrap(), None);
+        next.find(&mark("r1", 1), &name).unwrap().unwrap().commit().unwrap();
+        let last = next.last(&JobName::new("words"), &"r1".into()).unwrap().unwrap();
+        assert_eq!((last.batch, last.digest.rows), (BatchId(1), 1));
+        stage(&next, "r1", 2, "left").leave();
+        let third = output.sink();
+        let later = BatchMark { generation: 2, ..mark("r1", 2) };
+        drop(third.begin(&later, schema(), 1).unwrap());
+        assert!(output.names().iter().all(|name| !name.starts_with("_staging")));
+    }
+
+    #[test]
+    fn a_batch_with_other_rows_is_not_taken_for_the_same() {
+        let output = Output::new();
+        let staged = |word: &str, sum| {
+            let staging = output.sink().begin(&mark("r1", 1), schema(), 1).unwrap();
+            let mut part = staging.part(0).unwrap();
+            part.write(&rows(&[word])).unwrap();
+            part.close().unwrap();
+            staging.prepare(Digest { rows: 1, sum }).unwrap()
+        };
+        staged("a", 7).commit().unwrap();
+        assert!(staged("a", 7).commit().unwrap().existed);
+        assert_eq!(staged("b", 8).commit().unwrap_err().code(), "WEIR-SINK-005");
+    }
+
+    #[test]
     fn the_rest_of_a_killed_run_is_cleared_by_the_same_batch() {
         let output = Output::new();
         std::mem::forget(stage(&output.sink(), "r1", 1, "killed"));
@@ -558,7 +569,7 @@ mod tests {
         part.write(&rows(&["a"])).unwrap();
         drop(part);
         assert!(matches!(staging.part(1), Err(SinkError::NoPart { part: 1 })));
-        assert!(matches!(staging.prepare(), Err(SinkError::NotClosed { part: 1 })));
+        assert!(matches!(staging.prepare(DIGEST), Err(SinkError::NotClosed { part: 1 })));
         assert_eq!(output.names(), [""; 0]);
     }
 }

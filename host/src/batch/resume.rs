@@ -1,0 +1,163 @@
+//! What is done after a start, before the first new batch: what was found decides.
+
+use super::error::BatchError;
+use super::event::Event;
+use super::ranges::Ranges;
+use super::records;
+use super::run::{Runner, Work, source_failed};
+use super::taken::range_of;
+use crate::checkpoint::record::{IntentV1, PreparedV1, StateRefV1};
+use crate::checkpoint::{Checkpoint, History, Note, Recover, Recovery, StateStep, decide};
+use crate::clock::Micros;
+use crate::id::BatchId;
+use crate::state::StateError;
+
+/// So many damaged pieces of state are gone round before the start is given up.
+const DETOURS_MAX: usize = 16;
+
+/// What was found in the checkpoint, and how to go on from it.
+pub struct Found {
+    /// What is there.
+    pub recovery: Recovery,
+    /// The batch after which to go on; none = the last one.
+    pub from: Option<u64>,
+    /// Whether sinks that are ahead or behind are taken as they are.
+    pub adopt_sinks: bool,
+}
+
+impl Runner<'_> {
+    /// Takes up what an earlier run has left. Gives a batch that has to be run again.
+    pub(super) fn resume(&mut self) -> Result<Option<Work>, BatchError> {
+        let Some(found) = self.start.found.take() else { return Ok(None) };
+        let mut history = found.recovery.history.clone();
+        if let Some(batch) = found.from.filter(|batch| !history.rewind(*batch)) {
+            // Says which batches there are.
+            self.forget_after(batch)?;
+        }
+        self.look_at_sinks()?;
+        let mut unusable = self.missing(&history)?;
+        for _ in 0..DETOURS_MAX {
+            let seen = self.observed(&found, &history, &unusable)?;
+            let decision = decide(&seen);
+            match self.act(&found, &history, decision.recover, &decision.notes) {
+                Err(BatchError::State(
+                    StateError::Damaged { part, .. } | StateError::Missing { part },
+                )) if part.starts_with("state/") && unusable.insert(part.clone()) => {}
+                done => return done,
+            }
+        }
+        Err(BatchError::Machine("too many pieces of the state are damaged".to_owned()))
+    }
+
+    fn act(
+        &mut self,
+        found: &Found,
+        history: &History,
+        recover: Recover,
+        notes: &[Note],
+    ) -> Result<Option<Work>, BatchError> {
+        let first = recover.to_string();
+        let last = BatchId(history.last());
+        self.last_time = Micros(history.last_time().unwrap_or(i64::MIN));
+        let again = self.follow(found, history, recover)?;
+        if !found.recovery.fresh {
+            let notes = notes.iter().map(note).collect();
+            self.listener.event(&Event::Resumed { after: last.0, first, notes });
+        }
+        Ok(again)
+    }
+
+    fn follow(
+        &mut self,
+        found: &Found,
+        history: &History,
+        recover: Recover,
+    ) -> Result<Option<Work>, BatchError> {
+        let (last, commit) = (BatchId(history.last()), history.last_commit());
+        let mut again = None;
+        match recover {
+            Recover::Fresh => {}
+            Recover::Refuse(why) => return Err(BatchError::Refused(Box::new(why))),
+            Recover::Fenced { by } => return Err(fenced(by)),
+            Recover::Continue { state, .. } => {
+                self.ledger.restore(&state, last)?;
+                self.rewind(found)?;
+                self.resume_sources(commit, None)?;
+                self.last = last;
+            }
+            Recover::Rerun { intent, state } | Recover::FinishForward { intent, state, .. } => {
+                self.ledger.restore(&state, last)?;
+                self.resume_sources(commit, Some(&intent))?;
+                again = Some(self.work_again(intent)?);
+            }
+            Recover::CommitStaged { prepared, missing, state } => {
+                self.finish_staged(found, history, &prepared, &missing)?;
+                let steps = [state, steps_of(&prepared)].concat();
+                self.last = BatchId(prepared.batch);
+                self.ledger.restore(&steps, self.last)?;
+                self.resume_sources(commit, history.open.as_ref().map(|open| &open.intent))?;
+            }
+        }
+        Ok(again)
+    }
+
+    /// Forgets what came after the batch that the person wants to go on from.
+    fn rewind(&mut self, found: &Found) -> Result<(), BatchError> {
+        let later = |batch: &u64| {
+            *batch < found.recovery.history.last() || found.recovery.history.open.is_some()
+        };
+        found.from.filter(later).map_or(Ok(()), |batch| self.forget_after(batch))
+    }
+
+    fn forget_after(&mut self, batch: u64) -> Result<(), BatchError> {
+        self.with_room(|ledger| match ledger.checkpoint() {
+            Some(checkpoint) => checkpoint.rewind(batch),
+            None => Ok(()),
+        })
+    }
+
+    /// The batch that was begun, as it was begun.
+    fn work_again(&mut self, intent: IntentV1) -> Result<Work, BatchError> {
+        let begun =
+            self.with_room(|ledger| ledger.checkpoint().map(Checkpoint::resume).transpose())?;
+        if intent.engine != records::ENGINE {
+            // The hashes of rows may be others.
+            self.had.iter_mut().flatten().for_each(|had| had.digest.sum = 0);
+        }
+        let mut ranges = Ranges::new();
+        for (id, _) in &self.start.sources {
+            ranges.push(range_of(&intent, id).map_err(|error| source_failed(id, error))?);
+        }
+        self.last = BatchId(intent.batch);
+        Ok(Work { intent, begun, ranges, again: true })
+    }
+}
+
+fn fenced(by: u64) -> BatchError {
+    BatchError::Machine(format!("a newer owner ({by}) has written to the job's sinks"))
+}
+
+/// The pieces of a batch whose commit is not in the log yet, as steps.
+fn steps_of(prepared: &PreparedV1) -> Vec<StateStep> {
+    let step = |piece: &StateRefV1| StateStep {
+        named_by: prepared.batch,
+        first_group: piece.first_group,
+        last_group: piece.last_group,
+        piece: piece.clone(),
+    };
+    prepared.states.iter().map(step).collect()
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::Torn(torn) => format!(
+            "the end of `{}` was cut off in the middle of a write and is dropped",
+            torn.file
+        ),
+        Note::Lost(what) => format!("input is gone: {what}"),
+        Note::ClockBehind(by) => {
+            format!("the clock is {} ms behind the last batch: times go on from there", by / 1000)
+        }
+        Note::Adopted(sink) => format!("sink `{sink}` is taken as it is"),
+    }
+}

@@ -1,0 +1,231 @@
+//! `host checkpoint`: what is kept of a job.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::{Format, JobArgs, exit, open, output, place};
+use crate::checkpoint::{self, BatchLine, Verdict};
+use crate::clock::Micros;
+use crate::durable::{LocalStore, Opening, ReadStore};
+use crate::state::check_part;
+
+#[derive(Debug, Args)]
+pub struct CheckpointArgs {
+    #[command(subcommand)]
+    command: CheckpointCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CheckpointCommand {
+    /// List the batches that are kept, and those that a run can start from.
+    Ls(JobArgs),
+    /// Read everything and say whether it is whole.
+    Verify(JobArgs),
+    /// Remove the checkpoint: the next run starts anew, as another job for its sinks.
+    Rm(RmArgs),
+}
+
+#[derive(Debug, Args)]
+struct RmArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Remove it. Without this only what would be removed is shown.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn checkpoint(args: &CheckpointArgs) -> u8 {
+    let (job, done) = match &args.command {
+        CheckpointCommand::Ls(job) => (job, ls(job)),
+        CheckpointCommand::Verify(job) => (job, verify(job)),
+        CheckpointCommand::Rm(args) => (&args.job, rm(args)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.show(job.format);
+            failure.exit_code()
+        }
+    }
+}
+
+fn ls(args: &JobArgs) -> Result<u8, Failure> {
+    let folder = place::folder(&open::job(args)?);
+    let store = ReadStore::new(&folder);
+    let failed = |error| place::checkpoint_failed(&folder, error);
+    let lines = checkpoint::ls(&store).map_err(failed)?;
+    match args.format {
+        Format::Json => lines.iter().for_each(|line| output::json(&line_json(line).to_string())),
+        Format::Text if lines.is_empty() => {
+            output::note(&format!("there is no checkpoint in `{}`", folder.display()));
+        }
+        Format::Text => lines.iter().for_each(|line| output::data(&output::plain(&text(line)))),
+    }
+    Ok(exit::DONE)
+}
+
+fn text(line: &BatchLine) -> String {
+    let state = match (line.done, line.start) {
+        (false, _) => "begun",
+        (true, true) => "done ",
+        (true, false) => "done, no start",
+    };
+    let named = |(name, rows): &(String, u64)| format!("{name} {}", output::grouped(*rows));
+    let sinks: Vec<String> = line.sinks.iter().map(named).collect();
+    let read = |(name, text): &(String, String)| format!("{name}: {text}");
+    let sources: Vec<String> = line.sources.iter().map(read).collect();
+    format!(
+        "{:>8}  {}  {state}  {} rows in  {}  {}",
+        line.batch,
+        Micros(line.time),
+        output::grouped(line.rows),
+        sinks.join(", "),
+        sources.join("; ")
+    )
+}
+
+fn line_json(line: &BatchLine) -> serde_json::Value {
+    json!({
+        "batch": line.batch,
+        "time": Micros(line.time).to_string(),
+        "done": line.done,
+        "start": line.start,
+        "rows_in": line.rows,
+        "dead_letters": line.dead_letters,
+        "sources": line.sources.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "sinks": line.sinks.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "inline_bytes": line.inline_bytes,
+        "files": line.files,
+        "generation": line.generation,
+    })
+}
+
+fn verify(args: &JobArgs) -> Result<u8, Failure> {
+    let folder = place::folder(&open::job(args)?);
+    let store = ReadStore::new(&folder);
+    let verdict = checkpoint::verify(&store, &|bytes| {
+        check_part(bytes.to_vec()).map_err(|error| error.to_string())
+    });
+    match args.format {
+        Format::Text => verdict_text(&folder, &verdict),
+        Format::Json => output::json(&verdict_json(&verdict).to_string()),
+    }
+    Ok(if verdict.problems.is_empty() { exit::DONE } else { exit::FAILED })
+}
+
+fn verdict_text(folder: &Path, verdict: &Verdict) {
+    let Some(identity) = &verdict.identity else {
+        if verdict.problems.is_empty() {
+            output::data(&format!("there is no checkpoint in `{}`", folder.display()));
+        }
+        return problems(verdict);
+    };
+    output::data(&format!("job {} ({})", identity.name, identity.job));
+    if let Some(owner) = &verdict.owner {
+        let (generation, process, host) = (owner.generation, owner.process, &owner.host);
+        output::data(&output::plain(&format!(
+            "owner {generation}: process {process} of {host}, since {}",
+            Micros(owner.time)
+        )));
+    }
+    for segment in &verdict.segments {
+        output::data(&format!(
+            "{}: {} records, {} bytes of {}",
+            segment.file,
+            segment.records,
+            output::grouped(segment.record_bytes),
+            output::grouped(segment.bytes)
+        ));
+    }
+    let starts: Vec<String> = verdict.starts.iter().map(u64::to_string).collect();
+    output::data(&format!("a run can start after: {}", starts.join(", ")));
+    if let Some(torn) = &verdict.torn {
+        output::data(&format!("the end of {} is a write that was cut off", torn.file));
+    }
+    if !verdict.unnamed.is_empty() {
+        let count = verdict.unnamed.len();
+        output::data(&format!("{count} files that nothing names; the next run removes them"));
+    }
+    problems(verdict);
+}
+
+fn problems(verdict: &Verdict) {
+    for problem in &verdict.problems {
+        output::data(&output::plain(&format!("WRONG [{}]: {problem}", problem.code())));
+        output::data(&format!("  help: {}", problem.help()));
+    }
+    if verdict.problems.is_empty() {
+        output::data("everything is whole");
+    }
+}
+
+fn verdict_json(verdict: &Verdict) -> serde_json::Value {
+    json!({
+        "job": verdict.identity.as_ref().map(|identity| identity.job.to_string()),
+        "name": verdict.identity.as_ref().map(|identity| identity.name.clone()),
+        "generation": verdict.owner.as_ref().map(|owner| owner.generation),
+        "segments": verdict.segments.iter().map(|segment| json!({
+            "file": segment.file,
+            "records": segment.records,
+            "record_bytes": segment.record_bytes,
+            "bytes": segment.bytes,
+        })).collect::<Vec<_>>(),
+        "starts": verdict.starts,
+        "torn": verdict.torn.is_some(),
+        "unnamed": verdict.unnamed,
+        "problems": verdict.problems.iter().map(|problem| json!({
+            "code": problem.code(),
+            "message": problem.to_string(),
+            "help": problem.help(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn rm(args: &RmArgs) -> Result<u8, Failure> {
+    let folder = place::folder(&open::job(&args.job)?);
+    let shown = folder.display();
+    let there = folder.join(checkpoint::path::IDENTITY).exists();
+    if !there || !args.yes {
+        said(
+            args.job.format,
+            &folder,
+            false,
+            &match there {
+                false => format!("there is no checkpoint in `{shown}`"),
+                true => format!(
+                    "`{shown}` would be removed: what sources were read up to, and all states; the \
+                 next run starts anew, and a file sink needs another folder then. `--yes` removes \
+                 it"
+                ),
+            },
+        );
+        return Ok(exit::DONE);
+    }
+    let failed = |error| place::checkpoint_failed(&folder, error);
+    // The lock: not from under a job that runs.
+    let opening = Opening { reserve_bytes: 0, ..Opening::default() };
+    let store = LocalStore::open(&folder, opening).map_err(|error| failed(error.into()))?;
+    let removed = std::fs::remove_dir_all(&folder);
+    drop(store);
+    removed.map_err(|error| {
+        let message = format!("can't remove `{}`: {error}", folder.display());
+        Failure::new("WEIR-DURABLE-004", message).exit(exit::CHECKPOINT)
+    })?;
+    said(args.job.format, &folder, true, &format!("removed `{shown}`"));
+    Ok(exit::DONE)
+}
+
+fn said(format: Format, folder: &Path, removed: bool, text: &str) {
+    match format {
+        Format::Text => output::note(text),
+        Format::Json => {
+            let folder = folder.display().to_string();
+            output::json(
+                &json!({ "folder": folder, "removed": removed, "text": text }).to_string(),
+            );
+        }
+    }
+}
