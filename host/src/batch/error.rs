@@ -61,6 +61,22 @@ pub enum BatchError {
         /// What was different, for people.
         with: String,
     },
+    /// Run twice, a batch gave two results.
+    #[error("batch {batch} was run twice and gave two results: {what}")]
+    Differs {
+        /// The batch.
+        batch: BatchId,
+        /// What was different.
+        what: String,
+    },
+    /// A batch was begun again and again, and no process lived to its end.
+    #[error("batch {batch} was begun by {starts} processes one after the other, and none ended it")]
+    Poisoned {
+        /// The batch.
+        batch: BatchId,
+        /// How many.
+        starts: u64,
+    },
     /// The stop did not wait for the batch to end.
     #[error("batch {0} was given up, because the job had to stop at once")]
     GivenUp(BatchId),

@@ -23,6 +23,7 @@ mod start;
 mod stop;
 mod taken;
 mod trigger;
+mod verify;
 
 pub use error::BatchError;
 pub use event::{

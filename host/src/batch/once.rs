@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::deliver::{Delivery, Stage};
 use super::error::BatchError;
 use super::event::{BatchReport, Event, OpReport};
-use super::letters::BatchLetters;
 use super::ranges::Ranges;
 use super::run::Runner;
 use crate::clock::Stopwatch;
@@ -23,7 +22,7 @@ impl Runner<'_> {
     /// What is done with rows that can't be taken; `known` are those that are left out beforehand.
     pub(super) fn aside(
         &self,
-        letters: &Arc<BatchLetters>,
+        letters: Arc<dyn Letters>,
         ranges: &Ranges,
         known: Exclusions,
     ) -> Aside {
@@ -36,7 +35,6 @@ impl Runner<'_> {
             };
             read.get(number).map_or(String::new(), place)
         });
-        let letters: Arc<dyn Letters> = Arc::<BatchLetters>::clone(letters);
         Aside::new(letters, places, self.start.dead_letters.show_rows, known)
     }
 

@@ -12,6 +12,9 @@ use crate::clock::Micros;
 use crate::id::BatchId;
 use crate::state::StateError;
 
+/// So many processes may begin a batch one after the other before it is left alone.
+const STARTS_MAX: u64 = 25;
+
 /// So many damaged pieces of state are gone round before the start is given up.
 const DETOURS_MAX: usize = 16;
 
@@ -23,6 +26,8 @@ pub struct Found {
     pub from: Option<u64>,
     /// Whether sinks that are ahead or behind are taken as they are.
     pub adopt_sinks: bool,
+    /// Whether a batch is begun once more that many processes did not end.
+    pub try_again: bool,
 }
 
 impl Runner<'_> {
@@ -34,6 +39,7 @@ impl Runner<'_> {
             // Says which batches there are.
             self.forget_after(batch)?;
         }
+        check_starts(&found, &history)?;
         self.look_at_sinks()?;
         let mut unusable = self.missing(&history)?;
         for _ in 0..DETOURS_MAX {
@@ -131,6 +137,16 @@ impl Runner<'_> {
         self.last = BatchId(intent.batch);
         Ok(Work { intent, begun, ranges, again: true })
     }
+}
+
+/// A batch that ends every process is not begun for ever.
+fn check_starts(found: &Found, history: &History) -> Result<(), BatchError> {
+    let Some(open) = &history.open else { return Ok(()) };
+    let starts = found.recovery.generation.saturating_sub(open.begins.segment.generation);
+    if starts <= STARTS_MAX || found.try_again {
+        return Ok(());
+    }
+    Err(BatchError::Poisoned { batch: BatchId(open.intent.batch), starts })
 }
 
 fn fenced(by: u64) -> BatchError {

@@ -69,6 +69,9 @@ pub(super) struct Work {
     pub(super) again: bool,
 }
 
+/// So often is looked for keys that are due while there is no input.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a run of the plan leaves.
 struct Ran {
     staged: Vec<Arc<Stage>>,
@@ -140,13 +143,41 @@ impl<'a> Runner<'a> {
             if draining || self.ends() {
                 return Ok(Next::End);
             }
-            trigger.idle(&self.start.stop);
-            return Ok(Next::Nothing);
+            if !self.has_timers(plan, build)? {
+                trigger.idle(&self.start.stop, self.keeps_states(plan).then_some(LOOK_AGAIN));
+                return Ok(Next::Nothing);
+            }
         }
         let frame = self.planned(plan, build)?.frame.clone();
         let intent = self.intent(&frame, &ranges)?;
         let begun = self.with_room(|ledger| ledger.begin(&intent))?;
         Ok(Next::Work(Work { intent, begun, ranges, again: false }))
+    }
+
+    /// Whether some op keeps states, so that something may become due without any input.
+    fn keeps_states(&self, plan: &Option<Planned>) -> bool {
+        plan.as_ref().is_some_and(|planned| !planned.plan.states.is_empty())
+    }
+
+    /// Whether a key is due although there is no input.
+    fn has_timers(
+        &mut self,
+        plan: &mut Option<Planned>,
+        build: &Build<'_>,
+    ) -> Result<bool, BatchError> {
+        let resumed = plan.is_none() && self.last.0 > 0;
+        if resumed && self.schemas()?.len() == self.start.sources.len() {
+            self.planned(plan, build)?;
+        }
+        let Some(planned) = plan else { return Ok(false) };
+        let (store, now) = (self.ledger.store(), self.time_now().0);
+        for state in &planned.plan.states {
+            let due = store.view(&state.op)?.due(0..store.groups(), now)?;
+            if due.keys.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The plan, with a place for the state of each of its ops.
@@ -228,7 +259,7 @@ impl<'a> Runner<'a> {
         let mut known = records::exclusions(&work.intent.excluded);
         while report.reruns <= RERUNS_MAX {
             let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
-            let aside = self.aside(&letters, &work.ranges, known);
+            let aside = self.aside(Arc::<BatchLetters>::clone(&letters), &work.ranges, known);
             let store = Arc::clone(self.ledger.store());
             let states = Arc::new(BatchStates::new(store, mark.batch, mark.time));
             let bound = self.bind(
@@ -245,6 +276,9 @@ impl<'a> Runner<'a> {
             lap(report, "run", step);
             let Some(found) = aside.found() else {
                 let progress = Arc::clone(bound.progress());
+                if self.start.verify {
+                    self.verify(&planned.plan, &mark, work, (&aside, &staged, &states))?;
+                }
                 return Ok(Ran { staged, letters, progress, states });
             };
             self.leave_out(work, &found)?;
@@ -334,10 +368,21 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The wall clock, but never backwards.
-    fn next_time(&mut self) -> Micros {
+    /// The time that a batch would have: the wall clock, but never backwards. Where all input stands
+    /// in the job and is taken at once, one interval after the batch before.
+    fn time_now(&self) -> Micros {
         let least = Micros(self.last_time.0.saturating_add(1000));
-        self.last_time = clock::now().max(least);
+        let scripted = self.start.mode == Mode::Once
+            && self.start.sources.iter().all(|(_, source)| source.is_scripted());
+        if scripted && self.last_time.0 > i64::MIN {
+            let interval = i64::try_from(self.start.interval.as_micros()).unwrap_or(i64::MAX);
+            return Micros(self.last_time.0.saturating_add(interval)).max(least);
+        }
+        clock::now().max(least)
+    }
+
+    fn next_time(&mut self) -> Micros {
+        self.last_time = self.time_now();
         self.last_time
     }
 

@@ -40,6 +40,8 @@ pub struct Start {
     pub log: LogSink,
     /// Where rows go that are put aside.
     pub dead_letters: DeadLetters,
+    /// Whether each batch is run twice and compared.
+    pub verify: bool,
     /// A hash of the job file with everything that was set from outside.
     pub digest: [u8; 32],
     /// The components that were loaded.

@@ -51,10 +51,10 @@ impl Trigger {
         due
     }
 
-    /// There was nothing new: without an interval, waits for a source to ring.
-    pub fn idle(&self, stop: &Stop) {
+    /// There was nothing new: without an interval, waits for a source to ring, so long at most.
+    pub fn idle(&self, stop: &Stop, at_most: Option<Duration>) {
         if self.interval.is_zero() && !stop.draining() {
-            stop.wake().wait(None);
+            stop.wake().wait(at_most);
         }
     }
 }
@@ -86,6 +86,6 @@ mod tests {
             trigger.wait(&stop);
         }
         stop.wake().ring();
-        trigger.idle(&stop);
+        trigger.idle(&stop, None);
     }
 }

@@ -55,6 +55,18 @@ fn page(wanted: &str) -> Option<(&'static str, &'static str)> {
 /// The codes of all rooms but `job`, which keeps its own.
 const TEXTS: &[(&str, &str)] = &[
     (
+        "WEIR-RUN-016",
+        "`host run --verify` runs each batch twice and compares the rows of every sink and the \
+      changes of every state. They differ, so a batch that is run again after a crash might not be \
+      the same. Nothing of the batch is visible.",
+    ),
+    (
+        "WEIR-RUN-017",
+        "A batch was in flight when the process ended, and again when the next one ended, 25 times \
+      and more: whatever restarts the job would do so for ever. The job starts again with \
+      `--try-again`, when the reason is mended.",
+    ),
+    (
         "WEIR-RUN-014",
         "The job file says something else than the checkpoint knows, in a way that would lose what \
       is kept: a source that was read is gone, an op with a state is gone or has other columns. \

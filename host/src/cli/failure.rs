@@ -200,7 +200,9 @@ impl From<BatchError> for Failure {
             BatchError::Checkpoint(_)
             | BatchError::Refused(_)
             | BatchError::Changed(_)
-            | BatchError::Otherwise { .. } => kept(&error, message),
+            | BatchError::Otherwise { .. }
+            | BatchError::Differs { .. }
+            | BatchError::Poisoned { .. } => kept(&error, message),
             BatchError::GivenUp(_) => plain(
                 "WEIR-RUN-010",
                 message,
@@ -233,6 +235,18 @@ fn kept(error: &BatchError, message: String) -> Other {
             let mut other = plain("WEIR-RUN-014", message, Some(help.to_owned()));
             other.exit = exit::CONFIGURATION;
             other
+        }
+        BatchError::Differs { .. } => {
+            let help = "something in the job depends on more than its input: a folder that a \
+                        function may read, memory that a function keeps, an order that is not \
+                        fixed. A batch that is run again after a crash would not be the same";
+            plain("WEIR-RUN-016", message, Some(help.to_owned()))
+        }
+        BatchError::Poisoned { .. } => {
+            let help = "see what ended them (`dmesg`, the memory of the machine, `limits` and \
+                        `parallelism` of the job); `--try-again` begins it once more, `--from N` \
+                        goes back to an older batch";
+            plain("WEIR-RUN-017", message, Some(help.to_owned()))
         }
         _ => {
             let help = "give the functions the time and memory that they had (`limits`), and start \

@@ -46,6 +46,8 @@ pub struct Taking {
     pub take_over: bool,
     /// Whether sinks that are ahead or behind are taken as they are.
     pub adopt_sinks: bool,
+    /// Whether a batch is begun once more that many processes did not end.
+    pub try_again: bool,
 }
 
 /// What stays of a job, and what was found of it.
@@ -107,7 +109,8 @@ pub fn take(job: &Job, taking: Taking) -> Result<Place, Failure> {
         Start::Batch(batch) => Some(batch),
         Start::Latest | Start::Nothing => None,
     };
-    let found = Found { recovery, from, adopt_sinks: taking.adopt_sinks };
+    let Taking { adopt_sinks, try_again, .. } = taking;
+    let found = Found { recovery, from, adopt_sinks, try_again };
     Ok(Place { run, ledger, found })
 }
 

@@ -43,6 +43,12 @@ pub struct RunArgs {
     /// are not written again, what it lost stays lost.
     #[arg(long)]
     adopt_sinks: bool,
+    /// Begin a batch once more that process after process did not live to end.
+    #[arg(long)]
+    try_again: bool,
+    /// Run each batch twice and stop if it does not give the same twice.
+    #[arg(long)]
+    verify: bool,
     /// Stop when the process that started this one ends.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -118,6 +124,7 @@ fn start(
         stop: stop.clone(),
         log: screen.log(),
         dead_letters,
+        verify: args.verify,
         digest: job_digest(job),
         code: opened.loaded.all().iter().map(|(_, plugin)| plugin.digest()).collect(),
         ledger,
@@ -132,8 +139,13 @@ fn kept(job: &Job, args: &RunArgs) -> Result<(String, Option<Ledger>, Option<Fou
         let id = clock::seed(job.name.as_str(), "", clock::now().0 as u64, process);
         return Ok((format!("{id:016x}"), None, None));
     }
-    let (take_over, adopt_sinks) = (args.take_over, args.adopt_sinks);
-    let place = place::take(job, Taking { start: args.from, take_over, adopt_sinks })?;
+    let taking = Taking {
+        start: args.from,
+        take_over: args.take_over,
+        adopt_sinks: args.adopt_sinks,
+        try_again: args.try_again,
+    };
+    let place = place::take(job, taking)?;
     Ok((place.run, Some(place.ledger), Some(place.found)))
 }
 

@@ -236,6 +236,7 @@ fn batch(
         stop: Stop::default(),
         log: Arc::new(|_| {}),
         dead_letters: DeadLetters { sink: letters, show_rows: true },
+        verify: false,
         digest: [0; 32],
         code: Vec::new(),
         ledger: None,

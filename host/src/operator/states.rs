@@ -71,6 +71,16 @@ impl BatchStates {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
     }
 
+    /// The same without taking it: the op, and the bytes of its changes, by lane.
+    pub fn look(&self) -> Vec<(NodeId, Vec<u8>)> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = left.iter().filter(|staged| !staged.is_empty());
+        let mut all: Vec<_> =
+            left.map(|one| (one.op().clone(), one.delta().bytes().to_vec())).collect();
+        all.sort();
+        all
+    }
+
     /// What all lanes changed, after the run; ordered, so that a batch that is run again is written
     /// down the same way.
     pub fn take(&self) -> Vec<Staged> {

@@ -94,6 +94,11 @@ impl Aside {
         }
     }
 
+    /// The rows that are left out beforehand.
+    pub fn known(&self) -> Exclusions {
+        self.0.known.clone()
+    }
+
     /// The rows of a chunk that are left out before the function sees them.
     pub fn excluded(&self, chunk: &ChunkId) -> Option<&BTreeMap<u32, Refused>> {
         self.0.known.get(chunk)

@@ -218,6 +218,12 @@ pub trait Source: Send + Sync {
         Ok(Box::new(()))
     }
 
+    /// Whether its input stands in the job: then a run that takes what is there has no use for the
+    /// clock of the machine, and time goes on by one interval with each batch.
+    fn is_scripted(&self) -> bool {
+        false
+    }
+
     /// Whether nothing can ever come after what was cut.
     fn finished(&self) -> bool;
 

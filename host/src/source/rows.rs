@@ -194,6 +194,10 @@ impl Source for RowsSource {
         }
     }
 
+    fn is_scripted(&self) -> bool {
+        true
+    }
+
     fn finished(&self) -> bool {
         self.next.load(Ordering::Acquire) == self.lists.len()
     }
