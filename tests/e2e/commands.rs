@@ -13,12 +13,16 @@ const OTHER: [(&str, &str); 1] = [("completions", "prints a script for a shell")
 const ENDLESS: &str = "dev";
 
 /// Arguments with which each command does what it is for, and with which it can't.
-const CASES: [(&str, &str, &str); 18] = [
+const CASES: [(&str, &str, &str); 22] = [
     ("new", "made --lang rust", "job.toml --lang rust"),
     (ENDLESS, "", "job.toml something-else"),
     ("run", "job.toml --once", "nothing.toml"),
     ("checkpoint ls", "job.toml", "bad.toml"),
     ("checkpoint verify", "job.toml", "nothing.toml"),
+    ("state ls", "job.toml", "bad.toml"),
+    ("state sql", "job.toml {sql}", "job.toml nonsense"),
+    ("state get", "files.toml files in/a", "files.toml files nothing"),
+    ("state export", "files.toml files", "files.toml nothing"),
     ("checkpoint rm", "job.toml --yes", "bad.toml"),
     ("check", "job.toml", "bad.toml"),
     ("test", "job.toml", "nothing.toml"),
@@ -37,6 +41,10 @@ const CASES: [(&str, &str, &str); 18] = [
 const JOB: &str = "version = 1\nname = \"x\"\n\n[[source]]\nid = \"a\"\ntype = \"rows\"\n\
                    rows = [{ n = 1 }]\n\n[[sink]]\nid = \"out\"\ntype = \"console\"\n\n[[test]]\n\
                    name = \"one\"\nto = \"a\"\nfeed.a = [{ n = 1 }]\nexpect = [{ n = 1 }]\n";
+
+/// A job that keeps something: the files that it took.
+const FILES: &str = "version = 1\nname = \"files\"\n[[source]]\nid = \"files\"\ntype = \"file\"\n\
+                     path = \"in\"\n[[sink]]\nid = \"out\"\ntype = \"console\"\n";
 
 /// The commands below one, as its help lists them.
 fn commands(folder: &Path, above: &str) -> Vec<String> {
@@ -61,7 +69,9 @@ fn commands(folder: &Path, above: &str) -> Vec<String> {
 fn in_json(folder: &Path, command: &str, arguments: &str) -> Ran {
     let line = format!("{command} {arguments} --format json");
     let line = line.replace("{root}", root().to_str().unwrap());
-    let ran = host(folder, &line.split_whitespace().collect::<Vec<_>>());
+    let parts = line.split_whitespace();
+    let parts = parts.map(|part| if part == "{sql}" { "SELECT 1 AS one" } else { part });
+    let ran = host(folder, &parts.collect::<Vec<_>>());
     let events = ran.events();
     assert!(!events.is_empty() && events.iter().all(Value::is_object), "{line}: {ran:#?}");
     ran
@@ -71,6 +81,8 @@ fn in_json(folder: &Path, command: &str, arguments: &str) -> Ran {
 fn every_command_speaks_json() {
     let job = Job::new(JOB).file("bad.toml", "version = 2\n");
     std::fs::create_dir(job.path().join("no-job")).unwrap();
+    let job = job.file("files.toml", FILES).file("in/a", "a line\n");
+    host(job.path(), &["run", "files.toml", "--once"]).fine();
     let commands = commands(job.path(), "");
     assert!(commands.len() >= 12, "{commands:?}");
     let known: Vec<&str> = CASES.iter().map(|(command, _, _)| *command).collect();

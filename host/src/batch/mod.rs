@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod ledger;
 mod letters;
+mod look;
 mod observe;
 mod once;
 mod output;
@@ -31,6 +32,7 @@ pub use event::{
 };
 pub use ledger::{Ledger, LedgerError};
 pub use letters::DeadLetters;
+pub use look::{Look, LookError};
 pub use resume::Found;
 pub use run::Runner;
 pub use start::{Listener, Start};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::{FloorV1, Torn};
 use super::error::{CheckpointError, Damage};
-use super::history::Read;
+use super::history::{History, Read};
 use super::identity::{self, IdentityV1, damaged};
 use super::path::{self, Segment};
 use super::record::{OwnerV1, PlaceV1};
@@ -70,6 +70,13 @@ pub struct Verdict {
     pub unnamed: Vec<String>,
     /// What is wrong. A checkpoint without an entry here can be started from.
     pub problems: Vec<CheckpointError>,
+}
+
+/// Which job a checkpoint is of, and what has happened; nothing if there is no checkpoint.
+pub fn look(store: &dyn Store) -> Result<Option<(IdentityV1, History)>, CheckpointError> {
+    let Some((identity, root)) = identity::read(store)? else { return Ok(None) };
+    let (read, _) = owner::read(store, root, false)?;
+    Ok(Some((identity, read.history)))
 }
 
 /// The batches of a checkpoint, the oldest first; nothing if there is no checkpoint.

@@ -42,7 +42,7 @@ pub use chain::{Chain, FloorV1, Placed, Raw, Tip, Torn};
 pub use error::{CODES, CheckpointError, Damage};
 pub use history::{Done, History, Mark, Open};
 pub use identity::{IdentityV1, JobId};
-pub use list::{BatchLine, SegmentLine, Verdict, ls, verify};
+pub use list::{BatchLine, SegmentLine, Verdict, look, ls, verify};
 pub use log::SEGMENT_BYTES_MIN;
 pub use open::{Options, Recovery};
 pub use recover::{

@@ -54,6 +54,20 @@ fn page(wanted: &str) -> Option<(&'static str, &'static str)> {
 
 /// The codes of all rooms but `job`, which keeps its own.
 const TEXTS: &[(&str, &str)] = &[
+    ("WEIR-CLI-010", "The job has no checkpoint, so nothing is kept of it that could be shown."),
+    (
+        "WEIR-CLI-011",
+        "No op of this name keeps a state in the checkpoint. A state is there after the first \
+      batch that changed it; sources of files are listed too, with the files that they took.",
+    ),
+    ("WEIR-CLI-012", "`host state get` takes a value for each column of the key."),
+    ("WEIR-CLI-013", "The op keeps nothing of the key that was asked for."),
+    (
+        "WEIR-CLI-014",
+        "The query over states can't be planned or run. Only queries are taken; each op is a \
+      table with the columns of its key, of its state, and `_due`: when its timer goes off.",
+    ),
+    ("WEIR-CLI-015", "Rows of a state can't be written: the reason stands in the message."),
     (
         "WEIR-RUN-016",
         "`host run --verify` runs each batch twice and compares the rows of every sink and the \

@@ -25,6 +25,7 @@ pub mod report;
 mod run;
 mod schema;
 mod screen;
+mod state;
 mod test;
 mod usage;
 
@@ -66,6 +67,8 @@ enum Command {
     Fmt(fmt::FmtArgs),
     /// Look at what is kept of a job, or remove it.
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Look at what the ops of a job keep of each key.
+    State(state::StateArgs),
     /// Explain an error code.
     Explain(explain::ExplainArgs),
     /// Show the settings of a job.
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Fmt(args) => fmt::fmt(&args),
         Command::Checkpoint(args) => checkpoint::checkpoint(&args),
+        Command::State(args) => state::state(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Config(args) => config::config(&args),
         Command::Schema(args) => schema::schema(&args),

@@ -16,6 +16,7 @@ mod mismatch;
 mod native;
 mod origin;
 mod print;
+mod query;
 mod session;
 mod sql;
 
@@ -27,6 +28,7 @@ pub use drive::{Deliver, ReceiverError, RowsOut};
 pub use error::RunError;
 pub use job_plan::{JobPlan, OpCode, SinkPlan};
 pub use print::print;
+pub use query::query;
 pub use session::{Resources, Settings};
 
 // What the batch loop only hands through.

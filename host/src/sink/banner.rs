@@ -38,6 +38,14 @@ pub fn banner(text: &ConsoleText<'_>) -> String {
     out
 }
 
+/// Rows as a table, with what can't be shown said in its place.
+pub fn table_text(rows: &RecordBatch) -> String {
+    match table(rows) {
+        Ok(table) => format!("{table}\n"),
+        Err(error) => format!("the rows can't be shown: {}\n", shown(&error.to_string())),
+    }
+}
+
 /// The same as one JSON object: `sink`, `batch`, `time`, `rows` (as the format json writes them),
 /// `total`, and `again` if the batch may have been shown before.
 pub fn banner_json(text: &ConsoleText<'_>) -> Value {

@@ -14,7 +14,7 @@ mod file;
 #[cfg(test)]
 mod test_kit;
 
-pub use banner::{banner, banner_json};
+pub use banner::{banner, banner_json, table_text};
 pub use collect::Collected;
 pub use error::{CODES, SinkError};
 
