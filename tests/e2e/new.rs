@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::host::{Ran, command, root};
 
-const KINDS: [&str; 5] = ["mapper", "predicate", "flat-mapper", "aggregator", "transformer"];
+const KINDS: [&str; 6] =
+    ["mapper", "predicate", "flat-mapper", "aggregator", "transformer", "updater"];
 
 /// A folder outside of the repository, on a machine on which cargo never ran and has no network.
 struct Desk(TempDir);

@@ -6,6 +6,7 @@ use crate::bindings::exports::weir::operator::guest::{Function as Described, Ref
 use crate::bindings::weir::operator::rows::Rows;
 use crate::out::Outs;
 use crate::row::Row;
+use crate::update::{State, Values};
 
 /// What should become of a row that a function can't take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,3 +147,25 @@ pub trait ReduceFn: 'static {
 
 /// Full aggregates, see [`crate::Aggregator`].
 pub trait AggregateFn: crate::Aggregator + 'static {}
+
+/// A state for each key.
+pub trait UpdateFn: 'static {
+    /// The key's columns.
+    type Key: Row;
+    /// Values.
+    type Row: Row;
+    /// The state of a key. It owns what it holds.
+    type State: for<'r> Row<At<'r> = Self::State> + Clone + 'static;
+    /// Where rows come out.
+    type Outs: Outs;
+    /// The config.
+    type Config: DeserializeOwned + 'static;
+    /// Visits a key.
+    fn call<'r>(
+        key: <Self::Key as Row>::At<'r>,
+        values: Values<'r, Self::Row>,
+        state: &mut State<Self::State>,
+        outs: &mut Self::Outs,
+        config: &Self::Config,
+    ) -> Result<(), RowError>;
+}

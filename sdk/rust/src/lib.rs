@@ -31,7 +31,7 @@
 //!
 //! A function is an ordinary function over a row that derives [`Row`]; an attribute says what kind
 //! it is: [`macro@mapper`], [`macro@predicate`], [`macro@flat_mapper`], [`macro@aggregator`],
-//! [`macro@transformer`]. [`export!`] makes the component. A last parameter `config: &C` gets the
+//! [`macro@transformer`], [`macro@updater`]. [`export!`] makes the component. A last parameter `config: &C` gets the
 //! `config` of the op in job.toml, for any `C: serde::Deserialize`.
 
 extern crate self as weir;
@@ -53,6 +53,7 @@ mod out;
 mod row;
 mod scalar;
 pub mod testkit;
+mod update;
 mod value;
 
 pub use aggregate::Aggregator;
@@ -61,7 +62,7 @@ pub use buffer::{Buffers, ColumnOut};
 pub use config::NoConfig;
 #[doc(hidden)]
 pub use function::{
-    AggregateFn, FlatMapFn, Function, MapFn, Outcome, PredicateFn, ReduceFn, TransformFn,
+    AggregateFn, FlatMapFn, Function, MapFn, Outcome, PredicateFn, ReduceFn, TransformFn, UpdateFn,
 };
 pub use function::{Disposition, RowError};
 #[doc(hidden)]
@@ -69,11 +70,12 @@ pub use out::Outs;
 pub use out::{Columns, Out};
 pub use row::Row;
 pub use scalar::{Bytes, BytesBuf, Date, Decimal, Timestamp};
+pub use update::{State, Timer, Values};
 pub use value::Field;
 #[doc(hidden)]
 pub use wit_bindgen::rt as wit_bindgen_rt;
 
-pub use weir_derive::{Row, aggregator, flat_mapper, mapper, predicate, transformer};
+pub use weir_derive::{Row, aggregator, flat_mapper, mapper, predicate, transformer, updater};
 
 /// Makes a component of functions.
 ///

@@ -3,10 +3,13 @@
 
 use crate::adapter::Open;
 use crate::bindings::exports::weir::operator::guest::{Refusal, Setup};
+use crate::bindings::exports::weir::operator::updater::{Change, Timer as Wire, Visits};
 use crate::bindings::weir::operator::rows::{Output, Rows};
-use crate::function::{FlatMapFn, Function, MapFn, PredicateFn, TransformFn};
+use crate::function::{FlatMapFn, Function, MapFn, PredicateFn, TransformFn, UpdateFn};
 use crate::out::{Columns, Out};
 use crate::row::Row;
+use crate::scalar::Timestamp;
+use crate::update::Timer;
 
 /// Why a test call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,4 +134,73 @@ pub fn aggregate<F: Function, R: Row, G: Row>(
     let state = two.state(0, 1).map_err(Failure::Failed)?;
     one.merge(&[0], 1, &state).map_err(Failure::Failed)?;
     Ok(decode::<G>(one.finish(0, 1).map_err(Failure::Failed)?))
+}
+
+/// What is known of a key before a batch.
+#[derive(Clone, Debug)]
+pub struct Before<S> {
+    /// Its state, if it has one.
+    pub state: Option<S>,
+    /// Whether its timer went off.
+    pub timed_out: bool,
+}
+
+impl<S> Default for Before<S> {
+    fn default() -> Self {
+        Self { state: None, timed_out: false }
+    }
+}
+
+/// What a visit of a key leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After<S, G> {
+    /// Its state, if it has one.
+    pub state: Option<S>,
+    /// What becomes of its timer.
+    pub timer: Timer,
+    /// The rows of the main port.
+    pub given: Vec<G>,
+}
+
+/// Calls an updater for one key with its values in a batch, what was known of it before and a
+/// config in JSON; the rows of its main port are `R`.
+pub fn update<F: Function + UpdateFn, R: Row>(
+    config: &str,
+    key: <F::Key as Row>::At<'_>,
+    values: Vec<<F::Row as Row>::At<'_>>,
+    before: Before<F::State>,
+) -> Result<After<F::State, R::At<'static>>, Failure> {
+    let mut open = open::<F>(config)?;
+    open.begin(&F::Key::columns()).map_err(Failure::Failed)?;
+    let mut states = Out::<F::State>::new(false);
+    let known = before.state.is_some();
+    match &before.state {
+        Some(state) => states.push(state.clone()),
+        None => states.put_nothing(),
+    }
+    let visits = Visits {
+        keys: encode::<F::Key>(vec![key]),
+        states: states.seal(),
+        known: vec![u8::from(known)],
+        timed_out: vec![u8::from(before.timed_out)],
+        ends: vec![values.len() as u32],
+        values: encode::<F::Row>(values),
+    };
+    let visited = open.visit(&visits).map_err(Failure::Failed)?;
+    taken(visited.value_errors)?;
+    if let Some(error) = visited.key_errors.into_iter().next() {
+        return Err(Failure::Failed(error.message));
+    }
+    let state = match visited.changes.first() {
+        Some(Change::Set) => decode::<F::State>(visited.states).into_iter().next(),
+        Some(Change::Removed) => None,
+        Some(Change::Unchanged) | None => before.state,
+    };
+    let timer = match visited.timers.first() {
+        Some(Wire::At(at)) => Timer::At(Timestamp(*at)),
+        Some(Wire::Cleared) => Timer::Cleared,
+        Some(Wire::Usual) | None => Timer::Usual,
+    };
+    let output = Output { emitted: visited.emitted, errors: Vec::new() };
+    Ok(After { state, timer, given: main_port::<R>(output)? })
 }

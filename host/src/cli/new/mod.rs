@@ -50,6 +50,8 @@ enum Kind {
     Aggregator,
     /// All rows of a batch at once.
     Transformer,
+    /// A state for each key, from batch to batch.
+    Updater,
 }
 
 impl Kind {
@@ -61,6 +63,7 @@ impl Kind {
             Self::FlatMapper => "flat-mapper",
             Self::Aggregator => "aggregator",
             Self::Transformer => "transformer",
+            Self::Updater => "updater",
         }
     }
 }
@@ -110,7 +113,7 @@ fn made(args: &NewArgs) -> Result<String, Failure> {
         "{shown}\n  src/lib.rs  the function, {} {}, with a test\n  \
          job.toml    runs it on the rows in input/, and has a test too\n  \
          sdk/        all that it is built from, so that no network is needed",
-        if args.kind == Kind::Aggregator { "an" } else { "a" },
+        if matches!(args.kind, Kind::Aggregator | Kind::Updater) { "an" } else { "a" },
         args.kind.name()
     ))
 }

@@ -55,6 +55,7 @@ fn of_function(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenSt
 fn of_impl(arguments: TokenStream, block: &ItemImpl) -> syn::Result<TokenStream> {
     let attributes = Attributes::parse(arguments)?;
     let ty = &block.self_ty;
+    attributes.no_state_version(ty)?;
     let name = match ty.as_ref() {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,

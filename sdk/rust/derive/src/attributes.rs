@@ -14,6 +14,7 @@ pub struct Attributes {
     condition: Option<String>,
     needs_host: String,
     config_schema: String,
+    state_version: Option<u32>,
 }
 
 impl Attributes {
@@ -32,10 +33,19 @@ impl Attributes {
                 ("condition", _) => attributes.condition = Some(text(&meta)?),
                 ("needs_host", _) => attributes.needs_host = text(&meta)?,
                 ("config_schema", _) => attributes.config_schema = text(&meta)?,
+                ("state_version", _) => attributes.state_version = Some(number(&meta)?),
                 _ => return Err(syn::Error::new_spanned(meta, UNKNOWN)),
             }
         }
         Ok(attributes)
+    }
+
+    /// Only the states of updaters have a version that the author counts.
+    pub fn no_state_version(&self, at: &impl quote::ToTokens) -> syn::Result<()> {
+        match self.state_version {
+            None => Ok(()),
+            Some(_) => Err(syn::Error::new_spanned(at, "only an updater has a `state_version`")),
+        }
     }
 
     /// The expression of `adapter::Attributes`.
@@ -47,6 +57,7 @@ impl Attributes {
             None => quote!(None),
         };
         let Self { pure, needs_host, config_schema, .. } = self;
+        let state_version = self.state_version.unwrap_or(1);
         quote! {
             &::weir::adapter::Attributes {
                 name: #name,
@@ -56,13 +67,14 @@ impl Attributes {
                 needs_host: #needs_host,
                 config_schema: #config_schema,
                 ports: &[#(#ports),*],
+                state_version: #state_version,
             }
         }
     }
 }
 
 const UNKNOWN: &str = "known here: `pure`, `name = \"…\"`, `where = \"…\"`, `needs_host = \"…\"`, \
-                       `config_schema = \"…\"`";
+                       `config_schema = \"…\"`; on updaters `state_version = N`";
 
 fn renamed(arguments: TokenStream) -> TokenStream {
     arguments
@@ -83,6 +95,16 @@ fn text(meta: &Meta) -> syn::Result<String> {
         return Ok(text.value());
     }
     Err(syn::Error::new_spanned(meta, "a text in quotes is expected"))
+}
+
+fn number(meta: &Meta) -> syn::Result<u32> {
+    if let Meta::NameValue(pair) = meta
+        && let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &pair.value
+        && let Ok(number @ 1..) = number.base10_parse()
+    {
+        return Ok(number);
+    }
+    Err(syn::Error::new_spanned(meta, "a number from 1 on is expected"))
 }
 
 /// The doc comment.

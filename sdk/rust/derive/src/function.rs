@@ -84,6 +84,11 @@ impl Parsed {
     /// The item, the type of its name, and the two impls.
     pub fn expand(&self, kind: TokenStream, of: &str, ports: &[String]) -> TokenStream {
         let (item, name, vis) = (&self.item, self.name(), &self.item.vis);
+        if of != "update"
+            && let Err(error) = self.attributes.no_state_version(name)
+        {
+            return error.into_compile_error();
+        }
         let attributes = self.attributes.tokens(&name.to_string(), &item.attrs, ports);
         let describe = Ident::new(&format!("describe_{of}"), name.span());
         let open = Ident::new(&format!("open_{of}"), name.span());
@@ -187,18 +192,22 @@ pub fn predicate(arguments: TokenStream, item: TokenStream) -> syn::Result<Token
     Ok(parsed.expand(kind, "predicate", &[]))
 }
 
-/// The ports of a function: the types of its `Out`s and their names.
-fn ports(parsed: &Parsed, shape: &str) -> syn::Result<(Vec<Type>, Vec<String>)> {
+/// `T` of `&mut Outer<T>`.
+pub fn changed(ty: &Type, outer: &str) -> Option<Type> {
+    match ty {
+        Type::Reference(reference) if reference.mutability.is_some() => {
+            inner(&reference.elem, outer)
+        }
+        _ => None,
+    }
+}
+
+/// The ports of a function from a parameter on: the types of its `Out`s and their names.
+pub fn ports(parsed: &Parsed, first: usize, shape: &str) -> syn::Result<(Vec<Type>, Vec<String>)> {
     let mut types = Vec::new();
     let mut names = Vec::new();
-    for (name, ty) in parsed.inputs.iter().skip(1) {
-        let out = match ty {
-            Type::Reference(reference) if reference.mutability.is_some() => {
-                inner(&reference.elem, "Out")
-            }
-            _ => None,
-        };
-        let Some(out) = out else { return parsed.error(shape) };
+    for (name, ty) in parsed.inputs.iter().skip(first) {
+        let Some(out) = changed(ty, "Out") else { return parsed.error(shape) };
         types.push(of_static(&out));
         names.push(name.clone());
     }
@@ -214,7 +223,7 @@ pub fn flat_mapper(arguments: TokenStream, item: TokenStream) -> syn::Result<Tok
                          `&Config` as a last parameter if needed";
     let parsed = Parsed::parse(arguments, item)?;
     let Some((_, first)) = parsed.inputs.first() else { return parsed.error(SHAPE) };
-    let (outs, names) = ports(&parsed, SHAPE)?;
+    let (outs, names) = ports(&parsed, 1, SHAPE)?;
     let places: Vec<syn::Index> = (0..outs.len()).map(syn::Index::from).collect();
     let columns = match first {
         Type::Reference(reference) => inner(&reference.elem, "Columns"),
@@ -270,7 +279,7 @@ pub fn transformer(arguments: TokenStream, item: TokenStream) -> syn::Result<Tok
     let parsed = Parsed::parse(arguments, item)?;
     let first = parsed.inputs.first().and_then(|(_, ty)| inner(ty, "Vec"));
     let Some(first) = first else { return parsed.error(SHAPE) };
-    let (outs, names) = ports(&parsed, SHAPE)?;
+    let (outs, names) = ports(&parsed, 1, SHAPE)?;
     let places: Vec<syn::Index> = (0..outs.len()).map(syn::Index::from).collect();
     let row = of_static(&first);
     let (name, config, argument) = (parsed.name(), parsed.config(), parsed.config_argument());

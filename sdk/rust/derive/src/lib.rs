@@ -5,6 +5,7 @@ mod attributes;
 mod function;
 mod lifetimes;
 mod row;
+mod updater;
 
 use proc_macro::TokenStream;
 
@@ -57,6 +58,19 @@ pub fn transformer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn aggregator(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(aggregator::expand(arguments.into(), item.into()))
+}
+
+/// A state for each key, which the host keeps from batch to batch:
+/// `fn(Key, Values<'_, Row>, &mut State<S>, &mut Out<Row>[, …][, &Config])`, with nothing or
+/// `Result<(), RowError>` as result. The fields of `Key` are columns that the job names in `key`,
+/// all or some of them. `S` is a row that owns what it holds. It is called for each key that has
+/// values in a batch or whose timer went off; with an error its state stays as it was.
+///
+/// Arguments: those of `mapper`, and `state_version = N`: to be raised when the same columns of a
+/// state come to mean something else.
+#[proc_macro_attribute]
+pub fn updater(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    answer(updater::expand(arguments.into(), item.into()))
 }
 
 fn answer(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

@@ -8,9 +8,10 @@ use crate::bindings::exports::weir::operator::guest::{
     Function as Described, GuestInstance, Instance, InstanceBorrow, Layout, Refusal, Setup,
 };
 use crate::bindings::exports::weir::operator::{
-    aggregator, flat_mapper, guest, mapper, predicate, transformer,
+    aggregator, flat_mapper, guest, mapper, predicate, transformer, updater,
 };
 use crate::bindings::weir::operator::rows::{Output, Rows};
+use crate::bindings::weir::operator::schema::Field;
 
 /// The exports of a plugin.
 pub struct Guest<P>(PhantomData<P>);
@@ -104,5 +105,15 @@ impl<P: Plugin> transformer::Guest for Guest<P> {
 
     fn pull(this: InstanceBorrow<'_>) -> Result<Option<Output>, String> {
         with(&this, |open| open.pull())
+    }
+}
+
+impl<P: Plugin> updater::Guest for Guest<P> {
+    fn begin(this: InstanceBorrow<'_>, key: Vec<Field>) -> Result<(), String> {
+        with(&this, |open| open.begin(&key))
+    }
+
+    fn visit(this: InstanceBorrow<'_>, keys: updater::Visits) -> Result<updater::Visited, String> {
+        with(&this, |open| open.visit(&keys))
     }
 }

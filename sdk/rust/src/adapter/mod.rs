@@ -3,6 +3,7 @@
 mod aggregator;
 mod guest;
 mod rows;
+mod updater;
 
 pub use aggregator::{describe_aggregate, describe_reduce, open_aggregate, open_reduce};
 pub use guest::Guest;
@@ -10,6 +11,7 @@ pub use rows::{
     describe_flat_map, describe_map, describe_predicate, describe_transform, open_flat_map,
     open_map, open_predicate, open_transform,
 };
+pub use updater::{describe_update, open_update};
 
 pub use crate::row::stride;
 pub use crate::value::nested;
@@ -22,8 +24,10 @@ use crate::bindings::exports::weir::operator::guest::{
 };
 use crate::bindings::exports::weir::operator::mapper::Mapped;
 use crate::bindings::exports::weir::operator::predicate::Verdict;
+use crate::bindings::exports::weir::operator::updater::{Visited, Visits};
 use crate::bindings::weir::operator::rows as wire;
 use crate::bindings::weir::operator::rows::{Output, Rows};
+use crate::bindings::weir::operator::schema::Field as FieldDef;
 use crate::function::{Disposition, Function, RowError};
 
 /// The functions of a plugin.
@@ -74,6 +78,8 @@ pub struct Attributes {
     pub config_schema: &'static str,
     /// Names of the ports.
     pub ports: &'static [&'static str],
+    /// The version of the state of an updater.
+    pub state_version: u32,
 }
 
 impl Attributes {
@@ -96,7 +102,7 @@ impl Attributes {
 }
 
 fn no(kind: &str) -> String {
-    format!("this function is not a {kind}")
+    format!("this function is no {kind}")
 }
 
 /// An open function. Every kind is there; those that it is not give an error.
@@ -152,6 +158,16 @@ pub trait Open {
     /// As a transformer.
     fn pull(&mut self) -> Result<Option<Output>, String> {
         Err(no("transformer"))
+    }
+
+    /// As an updater.
+    fn begin(&mut self, _key: &[FieldDef]) -> Result<(), String> {
+        Err(no("updater"))
+    }
+
+    /// As an updater.
+    fn visit(&mut self, _visits: &Visits) -> Result<Visited, String> {
+        Err(no("updater"))
     }
 }
 

@@ -462,6 +462,8 @@ pub mod exports {
                     Aggregator,
                     /// All rows of a batch in, rows out: interface `transformer`.
                     Transformer,
+                    /// A state for each key that lives on from batch to batch: interface `updater`.
+                    Updater,
                 }
                 impl ::core::fmt::Debug for Kind {
                     fn fmt(
@@ -480,6 +482,7 @@ pub mod exports {
                             Kind::Transformer => {
                                 f.debug_tuple("Kind::Transformer").finish()
                             }
+                            Kind::Updater => f.debug_tuple("Kind::Updater").finish(),
                         }
                     }
                 }
@@ -495,6 +498,7 @@ pub mod exports {
                             2 => Kind::FlatMapper,
                             3 => Kind::Aggregator,
                             4 => Kind::Transformer,
+                            5 => Kind::Updater,
                             _ => panic!("invalid enum discriminant"),
                         }
                     }
@@ -575,13 +579,15 @@ pub mod exports {
                     /// component. A column that is nullable here also takes one that is not. None: decided at
                     /// `open`, which is shown all columns that there are.
                     pub reads: ::core::option::Option<_rt::Vec<Field>>,
-                    /// Where its rows come out. A predicate has no ports. For an aggregator, the columns beside
-                    /// the key. Empty for a mapper, flat-mapper, aggregator or transformer is an error.
+                    /// Where its rows come out. A predicate has no ports. For an aggregator and an updater, the
+                    /// columns beside the key. Empty for any other kind is an error.
                     pub ports: _rt::Vec<Port>,
                     /// For an aggregator: the columns of its intermediate state. The host stores, moves and
-                    /// merges states as columns of these types. Empty for the other kinds.
+                    /// merges states as columns of these types. For an updater: the columns of the state of a key,
+                    /// at least one. Empty for the other kinds.
                     pub state: _rt::Vec<Field>,
-                    /// The version of the state's meaning. Starts at 1; 0 for functions without state.
+                    /// The version of the state's meaning. Starts at 1; 0 for functions without state. States that
+                    /// an updater left are given only to a function with the same columns and version.
                     pub state_version: u32,
                     /// An SQL condition over the columns it reads which the host may test before a row crosses;
                     /// for predicate and flat-mapper only. Rows for which it is not true are not sent and give
@@ -4533,6 +4539,1123 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// A state for each key that lives on from batch to batch, and a timer beside it.
+            ///
+            /// The host keeps the states; an instance holds none of them. A key is visited when a batch has
+            /// values for it or when its timer goes off, and in every batch if the job says so. One call takes
+            /// many keys. Keys come in the order in which their first values stand in the source, then those
+            /// whose timers went off, the earliest first, then all others; a key comes once in a batch and
+            /// with all of its values. Only if the values of one key take more than a sixteenth of the memory
+            /// that the function may have does the key come several times in a row, alone in its calls, with
+            /// the next values and the state that the call before left.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod updater {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                pub type Instance = super::super::super::super::exports::weir::operator::guest::Instance;
+                pub type InstanceBorrow<'a> = super::super::super::super::exports::weir::operator::guest::InstanceBorrow<
+                    'a,
+                >;
+                pub type Rows = super::super::super::super::weir::operator::rows::Rows;
+                pub type Emitted = super::super::super::super::weir::operator::rows::Emitted;
+                pub type RowError = super::super::super::super::weir::operator::rows::RowError;
+                pub type Field = super::super::super::super::weir::operator::schema::Field;
+                /// Some keys and all that is known of them. Bit i of a bitmap is the key i, lowest bit first.
+                #[derive(Clone)]
+                pub struct Visits {
+                    /// One row a key: the columns that `begin` told.
+                    pub keys: Rows,
+                    /// One row a key: the state before this call, in the columns of `function.state`. Where the
+                    /// key has none the row holds anything, null wherever a column may be.
+                    pub states: Rows,
+                    /// Bitmap: which keys have a state.
+                    pub known: _rt::Vec<u8>,
+                    /// Bitmap: whose timers went off, because the batch's time is their moment or later. Values
+                    /// may have come in the same batch.
+                    pub timed_out: _rt::Vec<u8>,
+                    /// The values, key after key, those of a key in source order: the columns that it reads.
+                    pub values: Rows,
+                    /// For each key where its values end: those of key i are the rows from `ends[i - 1]`, or 0, up
+                    /// to `ends[i]`.
+                    pub ends: _rt::Vec<u32>,
+                }
+                impl ::core::fmt::Debug for Visits {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Visits")
+                            .field("keys", &self.keys)
+                            .field("states", &self.states)
+                            .field("known", &self.known)
+                            .field("timed-out", &self.timed_out)
+                            .field("values", &self.values)
+                            .field("ends", &self.ends)
+                            .finish()
+                    }
+                }
+                /// What becomes of the state of a key.
+                #[repr(u8)]
+                #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+                pub enum Change {
+                    /// It stays, and a key without one stays without one.
+                    Unchanged,
+                    /// It is replaced by the next row of `visited.states`.
+                    Set,
+                    /// The key has none any more, and no timer.
+                    Removed,
+                }
+                impl ::core::fmt::Debug for Change {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Change::Unchanged => {
+                                f.debug_tuple("Change::Unchanged").finish()
+                            }
+                            Change::Set => f.debug_tuple("Change::Set").finish(),
+                            Change::Removed => f.debug_tuple("Change::Removed").finish(),
+                        }
+                    }
+                }
+                impl Change {
+                    #[doc(hidden)]
+                    pub unsafe fn _lift(val: u8) -> Change {
+                        if !cfg!(debug_assertions) {
+                            return unsafe { ::core::mem::transmute(val) };
+                        }
+                        match val {
+                            0 => Change::Unchanged,
+                            1 => Change::Set,
+                            2 => Change::Removed,
+                            _ => panic!("invalid enum discriminant"),
+                        }
+                    }
+                }
+                /// What becomes of the timer of a key. A key without a state has no timer.
+                #[derive(Clone, Copy)]
+                pub enum Timer {
+                    /// What the job says: with `timeout`, it goes off that long after the batch if values came or
+                    /// if it did not go off and the state was set. Otherwise it stays, and is gone if it went off.
+                    Usual,
+                    /// There is none.
+                    Cleared,
+                    /// It goes off in the first later batch whose time is this moment or after it, in microseconds
+                    /// since 1970-01-01T00:00:00Z; from 0 up to the end of the year 9999.
+                    At(i64),
+                }
+                impl ::core::fmt::Debug for Timer {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Timer::Usual => f.debug_tuple("Timer::Usual").finish(),
+                            Timer::Cleared => f.debug_tuple("Timer::Cleared").finish(),
+                            Timer::At(e) => f.debug_tuple("Timer::At").field(e).finish(),
+                        }
+                    }
+                }
+                /// What a call gives back.
+                #[derive(Clone)]
+                pub struct Visited {
+                    /// One a key.
+                    pub changes: _rt::Vec<Change>,
+                    /// One row for each key whose change is `set`, in their order.
+                    pub states: Rows,
+                    /// One a key; empty if all are `usual`.
+                    pub timers: _rt::Vec<Timer>,
+                    /// Rows for the ports. Their parents are keys, counted from 0 in this call, and are always
+                    /// needed: the host puts the key's columns in front of the rows.
+                    pub emitted: _rt::Vec<Emitted>,
+                    /// Values that were not taken, by their row in `visits.values`, ascending. The rest of what is
+                    /// said of their keys counts.
+                    pub value_errors: _rt::Vec<RowError>,
+                    /// Keys that were not taken, counted from 0 in this call, ascending: their states stay as
+                    /// they are, rows that come from them are dropped, and all of their values go by the policy of
+                    /// the operator.
+                    pub key_errors: _rt::Vec<RowError>,
+                }
+                impl ::core::fmt::Debug for Visited {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Visited")
+                            .field("changes", &self.changes)
+                            .field("states", &self.states)
+                            .field("timers", &self.timers)
+                            .field("emitted", &self.emitted)
+                            .field("value-errors", &self.value_errors)
+                            .field("key-errors", &self.key_errors)
+                            .finish()
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_begin_cabi<T_: Guest>(
+                    arg0: i32,
+                    arg1: *mut u8,
+                    arg2: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result8 = {
+                            let base7 = arg1;
+                            let len7 = arg2;
+                            let mut result7 = _rt::Vec::with_capacity(len7);
+                            for i in 0..len7 {
+                                let base = base7
+                                    .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                let e7 = {
+                                    let l0 = *base.add(0).cast::<*mut u8>();
+                                    let l1 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len2 = l1;
+                                    let bytes2 = _rt::Vec::from_raw_parts(
+                                        l0.cast(),
+                                        len2,
+                                        len2,
+                                    );
+                                    let l3 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    let bytes5 = _rt::Vec::from_raw_parts(
+                                        l3.cast(),
+                                        len5,
+                                        len5,
+                                    );
+                                    let l6 = i32::from(
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    super::super::super::super::weir::operator::schema::Field {
+                                        name: _rt::string_lift(bytes2),
+                                        data_type: _rt::string_lift(bytes5),
+                                        nullable: _rt::bool_lift(l6 as u8),
+                                    }
+                                };
+                                result7.push(e7);
+                            }
+                            _rt::cabi_dealloc(
+                                base7,
+                                len7 * (5 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            T_::begin(
+                                super::super::super::super::exports::weir::operator::guest::InstanceBorrow::lift(
+                                    core::ptr::with_exposed_provenance(arg0 as u32 as usize),
+                                ),
+                                result7,
+                            )
+                        };
+                        let ptr9 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result8 {
+                            Ok(_) => {
+                                *ptr9.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Err(e) => {
+                                *ptr9.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec10 = (e.into_bytes()).into_boxed_slice();
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                ::core::mem::forget(vec10);
+                                *ptr9
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *ptr9
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        };
+                        ptr9
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_begin<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l1, l2, 1);
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_visit_cabi<T_: Guest>(
+                    arg0: i32,
+                    arg1: i32,
+                    arg2: *mut u8,
+                    arg3: usize,
+                    arg4: i32,
+                    arg5: *mut u8,
+                    arg6: usize,
+                    arg7: *mut u8,
+                    arg8: usize,
+                    arg9: *mut u8,
+                    arg10: usize,
+                    arg11: i32,
+                    arg12: *mut u8,
+                    arg13: usize,
+                    arg14: *mut u8,
+                    arg15: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result30 = {
+                            let base8 = arg2;
+                            let len8 = arg3;
+                            let mut result8 = _rt::Vec::with_capacity(len8);
+                            for i in 0..len8 {
+                                let base = base8
+                                    .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                let e8 = {
+                                    let l0 = *base.add(0).cast::<i32>();
+                                    let l1 = *base.add(4).cast::<i32>();
+                                    let l2 = *base.add(8).cast::<*mut u8>();
+                                    let l3 = *base
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base7 = l2;
+                                    let len7 = l3;
+                                    let mut result7 = _rt::Vec::with_capacity(len7);
+                                    for i in 0..len7 {
+                                        let base = base7
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e7 = {
+                                            let l4 = *base.add(0).cast::<*mut u8>();
+                                            let l5 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len6 = l5;
+                                            <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                                        };
+                                        result7.push(e7);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base7,
+                                        len7 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    super::super::super::super::weir::operator::rows::Column {
+                                        length: l0 as u32,
+                                        null_count: l1 as u32,
+                                        buffers: result7,
+                                    }
+                                };
+                                result8.push(e8);
+                            }
+                            _rt::cabi_dealloc(
+                                base8,
+                                len8 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let base17 = arg5;
+                            let len17 = arg6;
+                            let mut result17 = _rt::Vec::with_capacity(len17);
+                            for i in 0..len17 {
+                                let base = base17
+                                    .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                let e17 = {
+                                    let l9 = *base.add(0).cast::<i32>();
+                                    let l10 = *base.add(4).cast::<i32>();
+                                    let l11 = *base.add(8).cast::<*mut u8>();
+                                    let l12 = *base
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base16 = l11;
+                                    let len16 = l12;
+                                    let mut result16 = _rt::Vec::with_capacity(len16);
+                                    for i in 0..len16 {
+                                        let base = base16
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e16 = {
+                                            let l13 = *base.add(0).cast::<*mut u8>();
+                                            let l14 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l13.cast(), len15, len15))
+                                        };
+                                        result16.push(e16);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base16,
+                                        len16 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    super::super::super::super::weir::operator::rows::Column {
+                                        length: l9 as u32,
+                                        null_count: l10 as u32,
+                                        buffers: result16,
+                                    }
+                                };
+                                result17.push(e17);
+                            }
+                            _rt::cabi_dealloc(
+                                base17,
+                                len17 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let len18 = arg8;
+                            let len19 = arg10;
+                            let base28 = arg12;
+                            let len28 = arg13;
+                            let mut result28 = _rt::Vec::with_capacity(len28);
+                            for i in 0..len28 {
+                                let base = base28
+                                    .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                let e28 = {
+                                    let l20 = *base.add(0).cast::<i32>();
+                                    let l21 = *base.add(4).cast::<i32>();
+                                    let l22 = *base.add(8).cast::<*mut u8>();
+                                    let l23 = *base
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base27 = l22;
+                                    let len27 = l23;
+                                    let mut result27 = _rt::Vec::with_capacity(len27);
+                                    for i in 0..len27 {
+                                        let base = base27
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e27 = {
+                                            let l24 = *base.add(0).cast::<*mut u8>();
+                                            let l25 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len26 = l25;
+                                            <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l24.cast(), len26, len26))
+                                        };
+                                        result27.push(e27);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base27,
+                                        len27 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    super::super::super::super::weir::operator::rows::Column {
+                                        length: l20 as u32,
+                                        null_count: l21 as u32,
+                                        buffers: result27,
+                                    }
+                                };
+                                result28.push(e28);
+                            }
+                            _rt::cabi_dealloc(
+                                base28,
+                                len28 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let len29 = arg15;
+                            T_::visit(
+                                super::super::super::super::exports::weir::operator::guest::InstanceBorrow::lift(
+                                    core::ptr::with_exposed_provenance(arg0 as u32 as usize),
+                                ),
+                                Visits {
+                                    keys: super::super::super::super::weir::operator::rows::Rows {
+                                        count: arg1 as u32,
+                                        columns: result8,
+                                    },
+                                    states: super::super::super::super::weir::operator::rows::Rows {
+                                        count: arg4 as u32,
+                                        columns: result17,
+                                    },
+                                    known: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(
+                                        _rt::Vec::from_raw_parts(arg7.cast(), len18, len18),
+                                    ),
+                                    timed_out: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(
+                                        _rt::Vec::from_raw_parts(arg9.cast(), len19, len19),
+                                    ),
+                                    values: super::super::super::super::weir::operator::rows::Rows {
+                                        count: arg11 as u32,
+                                        columns: result28,
+                                    },
+                                    ends: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(
+                                        _rt::Vec::from_raw_parts(arg14.cast(), len29, len29),
+                                    ),
+                                },
+                            )
+                        };
+                        let ptr31 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result30 {
+                            Ok(e) => {
+                                *ptr31.add(0).cast::<u8>() = (0i32) as u8;
+                                let Visited {
+                                    changes: changes32,
+                                    states: states32,
+                                    timers: timers32,
+                                    emitted: emitted32,
+                                    value_errors: value_errors32,
+                                    key_errors: key_errors32,
+                                } = e;
+                                let vec33 = changes32;
+                                let len33 = vec33.len();
+                                let layout33 = _rt::alloc::Layout::from_size_align(
+                                        vec33.len() * 1,
+                                        1,
+                                    )
+                                    .unwrap();
+                                let (result33, _cleanup33) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout33,
+                                );
+                                if let Some(cleanup) = _cleanup33 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec33.into_iter().enumerate() {
+                                    let base = result33.add(i * 1);
+                                    {
+                                        *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                                    }
+                                }
+                                *ptr31
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len33;
+                                *ptr31
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result33;
+                                let super::super::super::super::weir::operator::rows::Rows {
+                                    count: count34,
+                                    columns: columns34,
+                                } = states32;
+                                *ptr31
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>() = _rt::as_i32(count34);
+                                let vec38 = columns34;
+                                let len38 = vec38.len();
+                                let layout38 = _rt::alloc::Layout::from_size_align(
+                                        vec38.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result38, _cleanup38) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout38,
+                                );
+                                if let Some(cleanup) = _cleanup38 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec38.into_iter().enumerate() {
+                                    let base = result38
+                                        .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::weir::operator::rows::Column {
+                                            length: length35,
+                                            null_count: null_count35,
+                                            buffers: buffers35,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(length35);
+                                        *base.add(4).cast::<i32>() = _rt::as_i32(null_count35);
+                                        let vec37 = buffers35;
+                                        let len37 = vec37.len();
+                                        let layout37 = _rt::alloc::Layout::from_size_align(
+                                                vec37.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result37, _cleanup37) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                            layout37,
+                                        );
+                                        if let Some(cleanup) = _cleanup37 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec37.into_iter().enumerate() {
+                                            let base = result37
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let vec36 = <_ as Into<_rt::Vec<_>>>::into(e)
+                                                    .into_boxed_slice();
+                                                let ptr36 = vec36.as_ptr().cast::<u8>();
+                                                let len36 = vec36.len();
+                                                ::core::mem::forget(vec36);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len36;
+                                                *base.add(0).cast::<*mut u8>() = ptr36.cast_mut();
+                                            }
+                                        }
+                                        *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len37;
+                                        *base.add(8).cast::<*mut u8>() = result37;
+                                    }
+                                }
+                                *ptr31
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len38;
+                                *ptr31
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result38;
+                                let vec39 = timers32;
+                                let len39 = vec39.len();
+                                let layout39 = _rt::alloc::Layout::from_size_align(
+                                        vec39.len() * 16,
+                                        8,
+                                    )
+                                    .unwrap();
+                                let (result39, _cleanup39) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout39,
+                                );
+                                if let Some(cleanup) = _cleanup39 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec39.into_iter().enumerate() {
+                                    let base = result39.add(i * 16);
+                                    {
+                                        match e {
+                                            Timer::Usual => {
+                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                            }
+                                            Timer::Cleared => {
+                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                            }
+                                            Timer::At(e) => {
+                                                *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                *base.add(8).cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                        }
+                                    }
+                                }
+                                *ptr31
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len39;
+                                *ptr31
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result39;
+                                let vec47 = emitted32;
+                                let len47 = vec47.len();
+                                let layout47 = _rt::alloc::Layout::from_size_align(
+                                        vec47.len() * (6 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result47, _cleanup47) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout47,
+                                );
+                                if let Some(cleanup) = _cleanup47 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec47.into_iter().enumerate() {
+                                    let base = result47
+                                        .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::weir::operator::rows::Emitted {
+                                            port: port40,
+                                            rows: rows40,
+                                            parents: parents40,
+                                        } = e;
+                                        *base.add(0).cast::<u16>() = (_rt::as_i32(port40)) as u16;
+                                        let super::super::super::super::weir::operator::rows::Rows {
+                                            count: count41,
+                                            columns: columns41,
+                                        } = rows40;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(count41);
+                                        let vec45 = columns41;
+                                        let len45 = vec45.len();
+                                        let layout45 = _rt::alloc::Layout::from_size_align(
+                                                vec45.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result45, _cleanup45) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                            layout45,
+                                        );
+                                        if let Some(cleanup) = _cleanup45 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec45.into_iter().enumerate() {
+                                            let base = result45
+                                                .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let super::super::super::super::weir::operator::rows::Column {
+                                                    length: length42,
+                                                    null_count: null_count42,
+                                                    buffers: buffers42,
+                                                } = e;
+                                                *base.add(0).cast::<i32>() = _rt::as_i32(length42);
+                                                *base.add(4).cast::<i32>() = _rt::as_i32(null_count42);
+                                                let vec44 = buffers42;
+                                                let len44 = vec44.len();
+                                                let layout44 = _rt::alloc::Layout::from_size_align(
+                                                        vec44.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result44, _cleanup44) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                                    layout44,
+                                                );
+                                                if let Some(cleanup) = _cleanup44 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec44.into_iter().enumerate() {
+                                                    let base = result44
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let vec43 = <_ as Into<_rt::Vec<_>>>::into(e)
+                                                            .into_boxed_slice();
+                                                        let ptr43 = vec43.as_ptr().cast::<u8>();
+                                                        let len43 = vec43.len();
+                                                        ::core::mem::forget(vec43);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len43;
+                                                        *base.add(0).cast::<*mut u8>() = ptr43.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len44;
+                                                *base.add(8).cast::<*mut u8>() = result44;
+                                            }
+                                        }
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len45;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result45;
+                                        let vec46 = <_ as Into<_rt::Vec<_>>>::into(parents40)
+                                            .into_boxed_slice();
+                                        let ptr46 = vec46.as_ptr().cast::<u8>();
+                                        let len46 = vec46.len();
+                                        ::core::mem::forget(vec46);
+                                        *base
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len46;
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr46.cast_mut();
+                                    }
+                                }
+                                *ptr31
+                                    .add(9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len47;
+                                *ptr31
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result47;
+                                let vec51 = value_errors32;
+                                let len51 = vec51.len();
+                                let layout51 = _rt::alloc::Layout::from_size_align(
+                                        vec51.len()
+                                            * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result51, _cleanup51) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout51,
+                                );
+                                if let Some(cleanup) = _cleanup51 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec51.into_iter().enumerate() {
+                                    let base = result51
+                                        .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::weir::operator::rows::RowError {
+                                            row: row48,
+                                            what: what48,
+                                            message: message48,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(row48);
+                                        use super::super::super::super::weir::operator::rows::Disposition as V49;
+                                        match what48 {
+                                            V49::Reject => {
+                                                *base.add(4).cast::<u8>() = (0i32) as u8;
+                                            }
+                                            V49::Retry(e) => {
+                                                *base.add(4).cast::<u8>() = (1i32) as u8;
+                                                match e {
+                                                    Some(e) => {
+                                                        *base.add(8).cast::<u8>() = (1i32) as u8;
+                                                        *base.add(12).cast::<i32>() = _rt::as_i32(e);
+                                                    }
+                                                    None => {
+                                                        *base.add(8).cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                            }
+                                        }
+                                        let vec50 = (message48.into_bytes()).into_boxed_slice();
+                                        let ptr50 = vec50.as_ptr().cast::<u8>();
+                                        let len50 = vec50.len();
+                                        ::core::mem::forget(vec50);
+                                        *base
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len50;
+                                        *base.add(16).cast::<*mut u8>() = ptr50.cast_mut();
+                                    }
+                                }
+                                *ptr31
+                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len51;
+                                *ptr31
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result51;
+                                let vec55 = key_errors32;
+                                let len55 = vec55.len();
+                                let layout55 = _rt::alloc::Layout::from_size_align(
+                                        vec55.len()
+                                            * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result55, _cleanup55) = ::weir::wit_bindgen_rt::Cleanup::new(
+                                    layout55,
+                                );
+                                if let Some(cleanup) = _cleanup55 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec55.into_iter().enumerate() {
+                                    let base = result55
+                                        .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::weir::operator::rows::RowError {
+                                            row: row52,
+                                            what: what52,
+                                            message: message52,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(row52);
+                                        use super::super::super::super::weir::operator::rows::Disposition as V53;
+                                        match what52 {
+                                            V53::Reject => {
+                                                *base.add(4).cast::<u8>() = (0i32) as u8;
+                                            }
+                                            V53::Retry(e) => {
+                                                *base.add(4).cast::<u8>() = (1i32) as u8;
+                                                match e {
+                                                    Some(e) => {
+                                                        *base.add(8).cast::<u8>() = (1i32) as u8;
+                                                        *base.add(12).cast::<i32>() = _rt::as_i32(e);
+                                                    }
+                                                    None => {
+                                                        *base.add(8).cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                            }
+                                        }
+                                        let vec54 = (message52.into_bytes()).into_boxed_slice();
+                                        let ptr54 = vec54.as_ptr().cast::<u8>();
+                                        let len54 = vec54.len();
+                                        ::core::mem::forget(vec54);
+                                        *base
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len54;
+                                        *base.add(16).cast::<*mut u8>() = ptr54.cast_mut();
+                                    }
+                                }
+                                *ptr31
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len55;
+                                *ptr31
+                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result55;
+                            }
+                            Err(e) => {
+                                *ptr31.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec56 = (e.into_bytes()).into_boxed_slice();
+                                let ptr56 = vec56.as_ptr().cast::<u8>();
+                                let len56 = vec56.len();
+                                ::core::mem::forget(vec56);
+                                *ptr31
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len56;
+                                *ptr31
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr56.cast_mut();
+                            }
+                        };
+                        ptr31
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_visit<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base3 = l1;
+                                let len3 = l2;
+                                _rt::cabi_dealloc(base3, len3 * 1, 1);
+                                let l4 = *arg0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *arg0
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base12 = l4;
+                                let len12 = l5;
+                                for i in 0..len12 {
+                                    let base = base12
+                                        .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l6 = *base.add(8).cast::<*mut u8>();
+                                        let l7 = *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base11 = l6;
+                                        let len11 = l7;
+                                        for i in 0..len11 {
+                                            let base = base11
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l8 = *base.add(0).cast::<*mut u8>();
+                                                let l9 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base10 = l8;
+                                                let len10 = l9;
+                                                _rt::cabi_dealloc(base10, len10 * 1, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base11,
+                                            len11 * (2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base12,
+                                    len12 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l13 = *arg0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *arg0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base15 = l13;
+                                let len15 = l14;
+                                _rt::cabi_dealloc(base15, len15 * 16, 8);
+                                let l16 = *arg0
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l17 = *arg0
+                                    .add(9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base30 = l16;
+                                let len30 = l17;
+                                for i in 0..len30 {
+                                    let base = base30
+                                        .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l18 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base26 = l18;
+                                        let len26 = l19;
+                                        for i in 0..len26 {
+                                            let base = base26
+                                                .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l20 = *base.add(8).cast::<*mut u8>();
+                                                let l21 = *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base25 = l20;
+                                                let len25 = l21;
+                                                for i in 0..len25 {
+                                                    let base = base25
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l22 = *base.add(0).cast::<*mut u8>();
+                                                        let l23 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base24 = l22;
+                                                        let len24 = l23;
+                                                        _rt::cabi_dealloc(base24, len24 * 1, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base25,
+                                                    len25 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base26,
+                                            len26 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l27 = *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l28 = *base
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base29 = l27;
+                                        let len29 = l28;
+                                        _rt::cabi_dealloc(base29, len29 * 4, 4);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base30,
+                                    len30 * (6 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l31 = *arg0
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l32 = *arg0
+                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base35 = l31;
+                                let len35 = l32;
+                                for i in 0..len35 {
+                                    let base = base35
+                                        .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l33 = *base.add(16).cast::<*mut u8>();
+                                        let l34 = *base
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l33, l34, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base35,
+                                    len35 * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l36 = *arg0
+                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l37 = *arg0
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base40 = l36;
+                                let len40 = l37;
+                                for i in 0..len40 {
+                                    let base = base40
+                                        .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l38 = *base.add(16).cast::<*mut u8>();
+                                        let l39 = *base
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l38, l39, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base40,
+                                    len40 * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                            _ => {
+                                let l41 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l42 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l41, l42, 1);
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Tells the columns of the keys: those that the job names in `key`, with the types that its
+                    /// rows have. Called once, directly after `instance.layout`. An error stops the job before its
+                    /// first batch.
+                    #[allow(async_fn_in_trait)]
+                    fn begin(
+                        this: InstanceBorrow<'_>,
+                        key: _rt::Vec<Field>,
+                    ) -> ::core::result::Result<(), _rt::String>;
+                    /// Visits keys. The values of one call have at most 8,192 rows or 512 KiB, whichever comes
+                    /// first, unless it visits a single key. Gives at most 64 rows out for a key or a value in, on
+                    /// average over the call, and at most 64 MiB.
+                    #[allow(async_fn_in_trait)]
+                    fn visit(
+                        this: InstanceBorrow<'_>,
+                        keys: Visits,
+                    ) -> ::core::result::Result<Visited, _rt::String>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_weir_operator_updater_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "weir:operator/updater@0.1.0#begin")] unsafe extern "C" fn
+                        export_begin(arg0 : i32, arg1 : * mut u8, arg2 : usize,) -> * mut
+                        u8 { unsafe { $($path_to_types)*:: _export_begin_cabi::<$ty >
+                        (arg0, arg1, arg2) } } #[unsafe (export_name =
+                        "cabi_post_weir:operator/updater@0.1.0#begin")] unsafe extern "C"
+                        fn _post_return_begin(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_begin::<$ty > (arg0) } }
+                        #[unsafe (export_name = "weir:operator/updater@0.1.0#visit")]
+                        unsafe extern "C" fn export_visit(arg0 : i32, arg1 : i32, arg2 :
+                        * mut u8, arg3 : usize, arg4 : i32, arg5 : * mut u8, arg6 :
+                        usize, arg7 : * mut u8, arg8 : usize, arg9 : * mut u8, arg10 :
+                        usize, arg11 : i32, arg12 : * mut u8, arg13 : usize, arg14 : *
+                        mut u8, arg15 : usize,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_visit_cabi::<$ty > (arg0, arg1,
+                        arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11,
+                        arg12, arg13, arg14, arg15) } } #[unsafe (export_name =
+                        "cabi_post_weir:operator/updater@0.1.0#visit")] unsafe extern "C"
+                        fn _post_return_visit(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_visit::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_weir_operator_updater_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 14 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 14
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
         }
     }
 }
@@ -4798,14 +5921,17 @@ macro_rules! __export_operator_impl {
         $($path_to_types_root)*::
         exports::weir::operator::transformer::__export_weir_operator_transformer_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::weir::operator::transformer);
-        const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
-        (link_section =
+        $($path_to_types_root)*::
+        exports::weir::operator::updater::__export_weir_operator_updater_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::weir::operator::updater); const
+        _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section
+        =
         "component-type:wit-bindgen:0.61.1:weir:operator@0.1.0:operator:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2346] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2789] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xab\x11\x01A\x02\x01\
-A\x1b\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe6\x14\x01A\x02\x01\
+A\x1e\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x17weir:oper\
 ator/log@0.1.0\x05\0\x01B\x04\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\0\
 \x01@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x01\x03\0\x1bweir:operator\
@@ -4820,47 +5946,59 @@ sposition\x03\0\x08\x01r\x03\x03rowy\x04what\x09\x07messages\x04\0\x09row-error\
 \0\x0a\x01py\x01r\x03\x04port{\x04rows\x06\x07parents\x0c\x04\0\x07emitted\x03\0\
 \x0d\x01p\x0e\x01p\x0b\x01r\x02\x07emitted\x0f\x06errors\x10\x04\0\x06output\x03\
 \0\x11\x03\0\x18weir:operator/rows@0.1.0\x05\x04\x02\x03\0\x03\x05field\x01B\x20\
-\x02\x03\x02\x01\x05\x04\0\x05field\x03\0\0\x01m\x05\x06mapper\x09predicate\x0bf\
-lat-mapper\x0aaggregator\x0btransformer\x04\0\x04kind\x03\0\x02\x01m\x03\x04pure\
-\x0erecorded-calls\x04free\x04\0\x0bdeterminism\x03\0\x04\x01p\x01\x01k\x06\x01r\
-\x02\x04names\x06fields\x07\x04\0\x04port\x03\0\x08\x01p\x09\x01ks\x01ps\x01r\x0c\
-\x04names\x04kind\x03\x03docs\x05reads\x07\x05ports\x0a\x05state\x06\x0dstate-ve\
-rsiony\x05where\x0b\x0dconfig-schemas\x0ccapabilities\x0c\x0aneeds-hosts\x0bdete\
-rminism\x05\x04\0\x08function\x03\0\x0d\x01r\x04\x08functions\x06configs\x05inpu\
-t\x06\x07parents\x7f\x04\0\x05setup\x03\0\x0f\x01r\x02\x07setting\x0b\x07message\
-s\x04\0\x07refusal\x03\0\x11\x01r\x02\x05reads\x0c\x05ports\x0a\x04\0\x06layout\x03\
-\0\x13\x04\0\x08instance\x03\x01\x01h\x15\x01@\x01\x04self\x16\0\x14\x04\0\x17[m\
-ethod]instance.layout\x01\x17\x01p\x0e\x01@\0\0\x18\x04\0\x08describe\x01\x19\x01\
-i\x15\x01j\x01\x1a\x01\x12\x01@\x01\x05setup\x10\0\x1b\x04\0\x04open\x01\x1c\x04\
-\0\x19weir:operator/guest@0.1.0\x05\x06\x02\x03\0\x05\x08instance\x02\x03\0\x04\x04\
-rows\x02\x03\0\x04\x09row-error\x01B\x0d\x02\x03\x02\x01\x07\x04\0\x08instance\x03\
-\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x09\x04\0\x09ro\
-w-error\x03\0\x04\x01p\x05\x01r\x02\x04rows\x03\x06errors\x06\x04\0\x06mapped\x03\
-\0\x07\x01h\x01\x01j\x01\x08\x01s\x01@\x02\x04this\x09\x05input\x03\0\x0a\x04\0\x08\
-map-rows\x01\x0b\x04\0\x1aweir:operator/mapper@0.1.0\x05\x0a\x01B\x0e\x02\x03\x02\
-\x01\x07\x04\0\x08instance\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\
-\x03\x02\x01\x09\x04\0\x09row-error\x03\0\x04\x01p}\x01p\x05\x01r\x02\x04keep\x06\
-\x06errors\x07\x04\0\x07verdict\x03\0\x08\x01h\x01\x01j\x01\x09\x01s\x01@\x02\x04\
-this\x0a\x05input\x03\0\x0b\x04\0\x09test-rows\x01\x0c\x04\0\x1dweir:operator/pr\
-edicate@0.1.0\x05\x0b\x02\x03\0\x04\x06output\x01B\x0a\x02\x03\x02\x01\x07\x04\0\
-\x08instance\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\
-\x0c\x04\0\x06output\x03\0\x04\x01h\x01\x01j\x01\x05\x01s\x01@\x02\x04this\x06\x05\
-input\x03\0\x07\x04\0\x0dflat-map-rows\x01\x08\x04\0\x1fweir:operator/flat-mappe\
-r@0.1.0\x05\x0d\x01B\x17\x02\x03\x02\x01\x07\x04\0\x08instance\x03\0\0\x02\x03\x02\
-\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x09\x04\0\x09row-error\x03\0\x04\
-\x01p\x05\x01r\x02\x0alive-bytesw\x06errors\x06\x04\0\x07updated\x03\0\x07\x01h\x01\
-\x01py\x01j\x01\x08\x01s\x01@\x04\x04this\x09\x06groups\x0a\x05totaly\x05input\x03\
-\0\x0b\x04\0\x06update\x01\x0c\x01@\x04\x04this\x09\x06groups\x0a\x05totaly\x06s\
-tates\x03\0\x0b\x04\0\x05merge\x01\x0d\x01j\x01\x03\x01s\x01@\x03\x04this\x09\x05\
-firsty\x05county\0\x0e\x04\0\x05state\x01\x0f\x04\0\x06finish\x01\x0f\x01j\0\x01\
-s\x01@\x02\x04this\x09\x05county\0\x10\x04\0\x06forget\x01\x11\x04\0\x1eweir:ope\
-rator/aggregator@0.1.0\x05\x0e\x01B\x0e\x02\x03\x02\x01\x07\x04\0\x08instance\x03\
-\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x06ou\
-tput\x03\0\x04\x01h\x01\x01j\0\x01s\x01@\x02\x04this\x06\x05input\x03\0\x07\x04\0\
-\x04push\x01\x08\x01k\x05\x01j\x01\x09\x01s\x01@\x01\x04this\x06\0\x0a\x04\0\x04\
-pull\x01\x0b\x04\0\x1fweir:operator/transformer@0.1.0\x05\x0f\x04\0\x1cweir:oper\
-ator/operator@0.1.0\x04\0\x0b\x0e\x01\0\x08operator\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.0\x10wit-bindgen-rust\x060.61.1";
+\x02\x03\x02\x01\x05\x04\0\x05field\x03\0\0\x01m\x06\x06mapper\x09predicate\x0bf\
+lat-mapper\x0aaggregator\x0btransformer\x07updater\x04\0\x04kind\x03\0\x02\x01m\x03\
+\x04pure\x0erecorded-calls\x04free\x04\0\x0bdeterminism\x03\0\x04\x01p\x01\x01k\x06\
+\x01r\x02\x04names\x06fields\x07\x04\0\x04port\x03\0\x08\x01p\x09\x01ks\x01ps\x01\
+r\x0c\x04names\x04kind\x03\x03docs\x05reads\x07\x05ports\x0a\x05state\x06\x0dsta\
+te-versiony\x05where\x0b\x0dconfig-schemas\x0ccapabilities\x0c\x0aneeds-hosts\x0b\
+determinism\x05\x04\0\x08function\x03\0\x0d\x01r\x04\x08functions\x06configs\x05\
+input\x06\x07parents\x7f\x04\0\x05setup\x03\0\x0f\x01r\x02\x07setting\x0b\x07mes\
+sages\x04\0\x07refusal\x03\0\x11\x01r\x02\x05reads\x0c\x05ports\x0a\x04\0\x06lay\
+out\x03\0\x13\x04\0\x08instance\x03\x01\x01h\x15\x01@\x01\x04self\x16\0\x14\x04\0\
+\x17[method]instance.layout\x01\x17\x01p\x0e\x01@\0\0\x18\x04\0\x08describe\x01\x19\
+\x01i\x15\x01j\x01\x1a\x01\x12\x01@\x01\x05setup\x10\0\x1b\x04\0\x04open\x01\x1c\
+\x04\0\x19weir:operator/guest@0.1.0\x05\x06\x02\x03\0\x05\x08instance\x02\x03\0\x04\
+\x04rows\x02\x03\0\x04\x09row-error\x01B\x0d\x02\x03\x02\x01\x07\x04\0\x08instan\
+ce\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x09\x04\0\
+\x09row-error\x03\0\x04\x01p\x05\x01r\x02\x04rows\x03\x06errors\x06\x04\0\x06map\
+ped\x03\0\x07\x01h\x01\x01j\x01\x08\x01s\x01@\x02\x04this\x09\x05input\x03\0\x0a\
+\x04\0\x08map-rows\x01\x0b\x04\0\x1aweir:operator/mapper@0.1.0\x05\x0a\x01B\x0e\x02\
+\x03\x02\x01\x07\x04\0\x08instance\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\
+\0\x02\x02\x03\x02\x01\x09\x04\0\x09row-error\x03\0\x04\x01p}\x01p\x05\x01r\x02\x04\
+keep\x06\x06errors\x07\x04\0\x07verdict\x03\0\x08\x01h\x01\x01j\x01\x09\x01s\x01\
+@\x02\x04this\x0a\x05input\x03\0\x0b\x04\0\x09test-rows\x01\x0c\x04\0\x1dweir:op\
+erator/predicate@0.1.0\x05\x0b\x02\x03\0\x04\x06output\x01B\x0a\x02\x03\x02\x01\x07\
+\x04\0\x08instance\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\
+\x01\x0c\x04\0\x06output\x03\0\x04\x01h\x01\x01j\x01\x05\x01s\x01@\x02\x04this\x06\
+\x05input\x03\0\x07\x04\0\x0dflat-map-rows\x01\x08\x04\0\x1fweir:operator/flat-m\
+apper@0.1.0\x05\x0d\x01B\x17\x02\x03\x02\x01\x07\x04\0\x08instance\x03\0\0\x02\x03\
+\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x09\x04\0\x09row-error\x03\0\
+\x04\x01p\x05\x01r\x02\x0alive-bytesw\x06errors\x06\x04\0\x07updated\x03\0\x07\x01\
+h\x01\x01py\x01j\x01\x08\x01s\x01@\x04\x04this\x09\x06groups\x0a\x05totaly\x05in\
+put\x03\0\x0b\x04\0\x06update\x01\x0c\x01@\x04\x04this\x09\x06groups\x0a\x05tota\
+ly\x06states\x03\0\x0b\x04\0\x05merge\x01\x0d\x01j\x01\x03\x01s\x01@\x03\x04this\
+\x09\x05firsty\x05county\0\x0e\x04\0\x05state\x01\x0f\x04\0\x06finish\x01\x0f\x01\
+j\0\x01s\x01@\x02\x04this\x09\x05county\0\x10\x04\0\x06forget\x01\x11\x04\0\x1ew\
+eir:operator/aggregator@0.1.0\x05\x0e\x01B\x0e\x02\x03\x02\x01\x07\x04\0\x08inst\
+ance\x03\0\0\x02\x03\x02\x01\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x0c\x04\
+\0\x06output\x03\0\x04\x01h\x01\x01j\0\x01s\x01@\x02\x04this\x06\x05input\x03\0\x07\
+\x04\0\x04push\x01\x08\x01k\x05\x01j\x01\x09\x01s\x01@\x01\x04this\x06\0\x0a\x04\
+\0\x04pull\x01\x0b\x04\0\x1fweir:operator/transformer@0.1.0\x05\x0f\x02\x03\0\x04\
+\x07emitted\x01B\x20\x02\x03\x02\x01\x07\x04\0\x08instance\x03\0\0\x02\x03\x02\x01\
+\x08\x04\0\x04rows\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x07emitted\x03\0\x04\x02\x03\
+\x02\x01\x09\x04\0\x09row-error\x03\0\x06\x02\x03\x02\x01\x05\x04\0\x05field\x03\
+\0\x08\x01p}\x01py\x01r\x06\x04keys\x03\x06states\x03\x05known\x0a\x09timed-out\x0a\
+\x06values\x03\x04ends\x0b\x04\0\x06visits\x03\0\x0c\x01m\x03\x09unchanged\x03se\
+t\x07removed\x04\0\x06change\x03\0\x0e\x01q\x03\x05usual\0\0\x07cleared\0\0\x02a\
+t\x01x\0\x04\0\x05timer\x03\0\x10\x01p\x0f\x01p\x11\x01p\x05\x01p\x07\x01r\x06\x07\
+changes\x12\x06states\x03\x06timers\x13\x07emitted\x14\x0cvalue-errors\x15\x0ake\
+y-errors\x15\x04\0\x07visited\x03\0\x16\x01h\x01\x01p\x09\x01j\0\x01s\x01@\x02\x04\
+this\x18\x03key\x19\0\x1a\x04\0\x05begin\x01\x1b\x01j\x01\x17\x01s\x01@\x02\x04t\
+his\x18\x04keys\x0d\0\x1c\x04\0\x05visit\x01\x1d\x04\0\x1bweir:operator/updater@\
+0.1.0\x05\x11\x04\0\x1cweir:operator/operator@0.1.0\x04\0\x0b\x0e\x01\0\x08opera\
+tor\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.0\x10\
+wit-bindgen-rust\x060.61.1";
         };
     };
 }
