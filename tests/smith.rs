@@ -101,6 +101,7 @@ fn through(wall: &Wall, bytes: Vec<u8>, stages: &Stages) -> Result<(), PluginErr
         function,
         config: "{}".to_owned(),
         available: rows.schema(),
+        key: Arc::new(Schema::empty()),
         parents: false,
         limits: limits(),
         on_error: OnError::Fail,

@@ -172,6 +172,11 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("WEIR-PLUGIN-010", "A folder under `allow` can't be opened for a function."),
     (
+        "WEIR-PLUGIN-011",
+        "An updater takes its key by the names and types of columns. It refused those that `key` \
+         of the op names: name the columns that it wants, and map other names with `columns`.",
+    ),
+    (
         "WEIR-PLUGIN-020",
         "The function trapped: it panicked, divided by zero, or ran into something \
       impossible. Its standard error, which has a panic's message, and the frames of the component \
@@ -226,7 +231,11 @@ const TEXTS: &[(&str, &str)] = &[
       although the plugin has several. `host inspect` lists them.",
     ),
     ("WEIR-PLAN-003", "A setting names a column that the rows do not have."),
-    ("WEIR-PLAN-004", "`keep` or `key` stands on a kind of function that has no use for it."),
+    (
+        "WEIR-PLAN-004",
+        "`keep`, `key`, `visit`, `timeout` or `ttl` stands on a kind of function that has no use \
+         for it. Aggregators and updaters have a `key`; only updaters keep states over batches.",
+    ),
     ("WEIR-PLAN-005", "A list or a struct can't be a key."),
     (
         "WEIR-PLAN-006",
@@ -254,6 +263,15 @@ const TEXTS: &[(&str, &str)] = &[
         "The id of a [[function]] is its name in queries, and DataFusion has one of that name.",
     ),
     ("WEIR-PLAN-017", "A folder that `allow` names does not exist."),
+    (
+        "WEIR-PLAN-018",
+        "An updater keeps a state for each key. `key` names the columns that make a key.",
+    ),
+    (
+        "WEIR-PLAN-019",
+        "A column of the key is of a type that states can't be kept by. Types of job.toml can be \
+         used; others, which SQL may give, have to be cast.",
+    ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),
     (

@@ -11,7 +11,6 @@ const SETTINGS: [(&str, &str); 13] = [
     ("remember", "batches are not kept"),
     ("state", "there is no state over batches yet"),
     ("stop", "`grace` under [job] says how long a stop may take"),
-    ("timeout", "there is no state over batches yet"),
     ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
     ("was", "there is no state that a new name would have to find"),
     ("watch", "restart the job to take a new version of a plugin"),

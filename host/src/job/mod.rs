@@ -281,7 +281,7 @@ pub struct CallSpec {
     pub call: Option<String>,
     /// Where `call` stands, or the id when it isn't written.
     pub call_span: Span,
-    /// `key`: columns to group by, for an aggregator.
+    /// `key`: columns to group by, for an aggregator, or to keep states by, for an updater.
     pub key: Vec<String>,
     /// Where `key` stands, or the id.
     pub key_span: Span,
@@ -294,6 +294,8 @@ pub struct CallSpec {
     pub columns: Vec<(String, String)>,
     /// Where `columns` stands, or the id.
     pub columns_span: Span,
+    /// `visit`, `timeout`, `ttl`: how an updater keeps states.
+    pub keeping: KeepingSpec,
     /// `config` as JSON; an empty object when not written.
     pub config: serde_json::Map<String, serde_json::Value>,
     /// Where `config` stands, or the id.
@@ -306,6 +308,17 @@ pub struct CallSpec {
     pub on_error: OnError,
     /// `allow`: what it may see of the machine.
     pub allow: Allow,
+}
+
+/// How an updater keeps states: what is written, and where it stands.
+#[derive(Clone, Debug, Default)]
+pub struct KeepingSpec {
+    /// `visit`: whether all keys with a state are visited in every batch. Default no.
+    pub visit: Option<(bool, Span)>,
+    /// `timeout`: a key without values for so long is visited as timed out. Default never.
+    pub timeout: Option<(Duration, Span)>,
+    /// `ttl`: a state that was not set for so long is dropped. Default never.
+    pub ttl: Option<(Duration, Span)>,
 }
 
 /// A `[[function]]`: a mapper or an aggregator under an SQL name.

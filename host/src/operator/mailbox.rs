@@ -159,7 +159,7 @@ impl Drop for MailSender {
 }
 
 /// Bytes that rows take up, counting only the part of shared buffers that is theirs.
-fn rows_bytes(rows: &RecordBatch) -> usize {
+pub(super) fn rows_bytes(rows: &RecordBatch) -> usize {
     let bytes = |column: &Arc<dyn Array>| {
         let data = column.to_data();
         data.get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())

@@ -10,6 +10,7 @@ use datafusion::physical_plan::PlanProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 
 use crate::plugin::PluginError;
+use crate::state::StateError;
 
 /// Properties of a node that gives rows as they come.
 pub fn properties(schema: &SchemaRef, partitioning: Partitioning) -> Arc<PlanProperties> {
@@ -31,15 +32,29 @@ pub fn carried(error: PluginError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// An error of the state room as DataFusion carries it.
+pub fn state_failed(error: StateError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
 /// The plugin's error in what a plan gave back, if that is what it is.
 pub fn plugin_error(error: &DataFusionError) -> Option<&PluginError> {
+    carried_as(error)
+}
+
+/// The state's error in what a plan gave back, if that is what it is.
+pub fn state_error(error: &DataFusionError) -> Option<&StateError> {
+    carried_as(error)
+}
+
+fn carried_as<T: std::error::Error + 'static>(error: &DataFusionError) -> Option<&T> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<PluginError>() {
+        if let Some(found) = error.downcast_ref::<T>() {
             return Some(found);
         }
         if let Some(DataFusionError::Shared(shared)) = error.downcast_ref::<DataFusionError>() {
-            return plugin_error(shared);
+            return carried_as(shared);
         }
         if let Some(DataFusionError::External(inner)) = error.downcast_ref::<DataFusionError>() {
             cause = Some(inner.as_ref());

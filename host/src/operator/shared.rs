@@ -17,6 +17,7 @@ use super::node::{plan_node, properties, spread};
 use super::ports::{PortWork, Ported};
 use super::run::{ChannelId, PlanRun};
 use super::transform::TransformExec;
+use super::update::UpdateExec;
 use crate::plugin::columns::chunk_rows;
 
 /// One reader of a shared node.
@@ -33,7 +34,9 @@ pub struct SharedExec {
 
 fn ported(plan: &Arc<dyn ExecutionPlan>) -> Option<&dyn Ported> {
     let flat_map = plan.downcast_ref::<FlatMapExec>().map(|node| node as &dyn Ported);
-    flat_map.or_else(|| plan.downcast_ref::<TransformExec>().map(|node| node as &dyn Ported))
+    let transform = plan.downcast_ref::<TransformExec>().map(|node| node as &dyn Ported);
+    let update = plan.downcast_ref::<UpdateExec>().map(|node| node as &dyn Ported);
+    flat_map.or(transform).or(update)
 }
 
 impl SharedExec {

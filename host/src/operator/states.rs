@@ -3,12 +3,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::execution::TaskContext;
 
+use super::node::state_failed;
 use crate::clock::Micros;
 use crate::id::{BatchId, NodeId};
-use crate::state::{Lane, Staged, StateError, StateSchema, StateStore, View, lane_groups};
+use crate::state::{Lane, Staged, StateSchema, StateStore, View, lane_groups};
 
 /// The state that an op of a plan keeps.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl BatchStates {
 
     /// The state of an op before the batch, of all key groups.
     pub fn view(&self, op: &NodeId) -> Result<View> {
-        self.store.view(op).map_err(failed)
+        self.store.view(op).map_err(state_failed)
     }
 
     /// The part of an op's state that belongs to one of `partitions` lanes, as the exchange before
@@ -90,10 +91,6 @@ impl BatchStates {
         staged.sort_by(|a, b| (a.op(), a.first_group()).cmp(&(b.op(), b.first_group())));
         staged
     }
-}
-
-fn failed(error: StateError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ impl<T> Tolerant<'_, T> {
 
 /// What is to be looked at next, the last first, after a call with these rows failed: the two
 /// halves, or the same rows again if perhaps it was not they, but what the instance had become.
-fn narrowed((start, length): (usize, usize), fresh: bool) -> Vec<(usize, usize)> {
+pub(super) fn narrowed((start, length): (usize, usize), fresh: bool) -> Vec<(usize, usize)> {
     match (fresh, length) {
         (false, _) => vec![(start, length)],
         (true, 1) => Vec::new(),
@@ -302,7 +302,7 @@ pub fn rejected(guest: &mut LaneGuest, error: &RowError) -> Result<Refused> {
     Ok(refused)
 }
 
-fn row_mark(row: &RecordBatch, aside: &Aside) -> RowMark {
+pub(super) fn row_mark(row: &RecordBatch, aside: &Aside) -> RowMark {
     let content = aside.shows_rows().then(|| row_text(row, MESSAGE_ROW_BYTES_MAX));
     RowMark { origin: origin(row).map(|origin| aside.place(origin)), content }
 }

@@ -12,7 +12,7 @@ use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use crate::id::NodeId;
-use crate::operator::{ChannelId, FlatMapExec, SharedExec, TransformExec, properties};
+use crate::operator::{ChannelId, FlatMapExec, SharedExec, TransformExec, UpdateExec, properties};
 
 /// A place where an entry is read: stands in for its plan until the job is assembled.
 #[derive(Debug)]
@@ -136,7 +136,8 @@ impl<'a> Assembly<'a> {
             }
         };
         let outlets = self.readers.get(node).cloned().unwrap_or_default();
-        if outlets.len() <= 1 {
+        // States are changed by all of a batch, however much of what comes out is read.
+        if outlets.len() <= 1 && !plan.is::<UpdateExec>() {
             return at_port(plan, port);
         }
         let place = match self.shared.iter().position(|known| known == node) {

@@ -14,6 +14,7 @@ use super::assemble::{Assembly, TapExec};
 use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
 use super::job_plan::{JobPlan, SinkPlan};
+use super::keyed;
 use super::mismatch;
 use super::native;
 use super::origin;
@@ -203,7 +204,7 @@ impl Builder<'_> {
             let names = call.site.port_names().iter().cloned();
             names.enumerate().map(|(port, name)| (name, call.output(&schema, port))).collect()
         };
-        let id = &op.id;
+        let (id, channel) = (&op.id, self.id());
         match call.site.function().kind {
             Kind::Mapper => self.single(id, Arc::new(MapExec::new(call, input))),
             Kind::Predicate => self.single(id, Arc::new(FilterExec::new(call, input))),
@@ -213,7 +214,7 @@ impl Builder<'_> {
             }
             Kind::Transformer => {
                 let ports = outputs(&call);
-                let gathered = Arc::new(ExchangeExec::new(self.id(), Routing::Gather, input));
+                let gathered = Arc::new(ExchangeExec::new(channel, Routing::Gather, input));
                 self.add(id, Arc::new(TransformExec::new(call, 0, gathered)?), ports);
             }
             Kind::Aggregator if call.reads.is_empty() => {
@@ -221,12 +222,34 @@ impl Builder<'_> {
                 return Ok(false);
             }
             Kind::Aggregator => {
-                let (channel, input) = (self.id(), origin::stripped(input)?);
+                let input = origin::stripped(input)?;
                 let plan = native::aggregate(&spec.key, &call, input, channel, self.partitions)?;
                 self.single(id, plan);
             }
+            Kind::Updater => return self.updater((op, spec), call, input, channel),
         }
         Ok(true)
+    }
+
+    fn updater(
+        &mut self,
+        op: (&OpSpec, &CallSpec),
+        call: Call,
+        input: Arc<dyn ExecutionPlan>,
+        channel: ChannelId,
+    ) -> PlanResult<bool> {
+        match keyed::update(op, call, input, (channel, self.partitions))? {
+            Ok((plan, state)) => {
+                self.states.push(state);
+                let ports = plan.ports();
+                self.add(&op.0.id, Arc::new(plan), ports);
+                Ok(true)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                Ok(false)
+            }
+        }
     }
 
     fn native(&mut self, op: &OpSpec, spec: &NativeSpec) -> PlanResult<bool> {
@@ -245,7 +268,7 @@ impl Builder<'_> {
             }
             NativeSpec::Count { key, key_span } => {
                 let input = Arc::clone(&inputs[0]);
-                let problems = call::wrong_key_columns(key, key_span, &input.schema());
+                let problems = keyed::wrong_key_columns(key, key_span, &input.schema());
                 if !problems.is_empty() {
                     self.problems.extend(problems);
                     return Ok(false);
@@ -254,7 +277,7 @@ impl Builder<'_> {
             }
             NativeSpec::Repartition { key, key_span } => {
                 let input = Arc::clone(&inputs[0]);
-                let problems = call::wrong_key_columns(key, key_span, &input.schema());
+                let problems = keyed::wrong_key_columns(key, key_span, &input.schema());
                 if !problems.is_empty() {
                     self.problems.extend(problems);
                     return Ok(false);
@@ -332,7 +355,7 @@ impl Builder<'_> {
         };
         let described = &plugin.functions()[place];
         if !matches!(described.kind, Kind::Mapper | Kind::Aggregator) {
-            let message = format!("a {} can't be called in SQL", described.kind.name());
+            let message = format!("{} can't be called in SQL", described.kind.one());
             return self.problems.push(
                 Problem::new("WEIR-PLAN-012", message).at(spec.call_span.clone(), "").help(
                     "mappers are scalar functions and aggregators are aggregates; others are ops",

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
+use super::keyed::{key_of, wrong_key};
 use super::origin;
 use crate::job::{CallSpec, Job, Problem, Span};
 use crate::operator::Call;
-use crate::operator::key_group::can_be_key;
 use crate::plugin::{
     Cache, CallSite, Checked, Folder, Kind, Plugin, PluginError, Plugins, ReadProblem, Rights,
     SiteError, SiteSpec, Wall,
@@ -149,7 +149,8 @@ pub fn call(
         function,
         config: serde_json::Value::Object(caller.spec.config.clone()).to_string(),
         available: Arc::clone(&available),
-        parents: !keep.is_empty() || carry.is_some(),
+        key: key_of(caller.spec, kind, (input, &available)),
+        parents: !keep.is_empty() || carry.is_some() || kind == Kind::Updater,
         limits: caller.spec.limits.clone(),
         on_error: caller.spec.on_error,
         rights: Arc::new(rights(caller)?),
@@ -222,11 +223,11 @@ pub fn no_column(name: &str, input: &SchemaRef, span: &Span, setting: &str) -> P
 }
 
 fn kept(spec: &CallSpec, kind: Kind, input: &SchemaRef, problems: &mut Vec<Problem>) -> Vec<usize> {
-    if !spec.keep.is_empty() && matches!(kind, Kind::Predicate | Kind::Aggregator) {
-        let message = format!("a {} has no `keep`", kind.name());
+    if !spec.keep.is_empty() && matches!(kind, Kind::Predicate | Kind::Aggregator | Kind::Updater) {
+        let message = format!("{} has no `keep`", kind.one());
         let help = match kind {
             Kind::Predicate => "a predicate keeps all columns as they are: remove `keep`",
-            _ => "an aggregator gives its `key` and its results: name the columns in `key`",
+            _ => "it gives its `key` and what the function gives: name the columns in `key`",
         };
         problems
             .push(Problem::new("WEIR-PLAN-004", message).at(spec.keep_span.clone(), "").help(help));
@@ -240,42 +241,6 @@ fn kept(spec: &CallSpec, kind: Kind, input: &SchemaRef, problems: &mut Vec<Probl
         }
     }
     places
-}
-
-/// Problems of a list of key columns.
-pub fn wrong_key_columns(key: &[String], span: &Span, input: &SchemaRef) -> Vec<Problem> {
-    key.iter()
-        .filter_map(|name| match input.field_with_name(name) {
-            Err(_) => Some(no_column(name, input, span, "key")),
-            Ok(field) if !can_be_key(field.data_type()) => {
-                let is = types::describe(field.data_type());
-                Some(
-                    Problem::new(
-                        "WEIR-PLAN-005",
-                        format!("column `{name}` is {is} and can't be a key"),
-                    )
-                    .at(span.clone(), "")
-                    .help("keys are bool, numbers, string, binary, date, timestamp or decimal"),
-                )
-            }
-            Ok(_) => None,
-        })
-        .collect()
-}
-
-fn wrong_key(spec: &CallSpec, kind: Kind, input: &SchemaRef) -> Vec<Problem> {
-    if kind == Kind::Aggregator {
-        return wrong_key_columns(&spec.key, &spec.key_span, input);
-    }
-    if spec.key.is_empty() {
-        return Vec::new();
-    }
-    let message = format!("a {} has no `key`", kind.name());
-    vec![
-        Problem::new("WEIR-PLAN-004", message)
-            .at(spec.key_span.clone(), "")
-            .help("only aggregators group rows: remove `key`, or call an aggregator"),
-    ]
 }
 
 fn unread(
@@ -323,6 +288,7 @@ fn refused(caller: &Caller<'_>, error: &PluginError) -> Problem {
             found.map_or(caller.spec.config_span.clone(), |(_, span)| span.clone())
         }
         PluginError::Refused { .. } => caller.spec.config_span.clone(),
+        PluginError::Key { .. } => caller.spec.key_span.clone(),
         _ => caller.spec.call_span.clone(),
     };
     let label = match error {
@@ -345,13 +311,13 @@ fn refused(caller: &Caller<'_>, error: &PluginError) -> Problem {
 /// A kept or key column that has the name of a produced one.
 fn clash(call: &Call, spec: &CallSpec, kind: Kind, input: &SchemaRef) -> Option<Problem> {
     let carried: Vec<&str> = match kind {
-        Kind::Aggregator => spec.key.iter().map(String::as_str).collect(),
+        Kind::Aggregator | Kind::Updater => spec.key.iter().map(String::as_str).collect(),
         _ => call.keep.iter().map(|place| input.field(*place).name().as_str()).collect(),
     };
     let mut produced = call.site.ports().iter().flat_map(|port| port.fields().iter());
     let field = produced.find(|field| carried.contains(&field.name().as_str()))?;
     let (setting, span) = match kind {
-        Kind::Aggregator => ("key", &spec.key_span),
+        Kind::Aggregator | Kind::Updater => ("key", &spec.key_span),
         _ => ("keep", &spec.keep_span),
     };
     Some(

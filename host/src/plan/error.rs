@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 
-use crate::operator::plugin_error;
+use crate::operator::{plugin_error, state_error};
 use crate::plugin::{CallFailure, CallPlace};
 use crate::source::SourceError;
 
@@ -33,6 +33,16 @@ pub enum RunError {
         /// The way out.
         help: Option<String>,
     },
+    /// The state of an op can't be read or changed.
+    #[error("{message}")]
+    State {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+        /// The way out.
+        help: String,
+    },
     /// The receiver of the rows failed.
     #[error("{0}")]
     Receiver(Arc<dyn std::error::Error + Send + Sync>),
@@ -48,7 +58,7 @@ impl RunError {
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Call { code, .. } | Self::Source { code, .. } => code,
+            Self::Call { code, .. } | Self::Source { code, .. } | Self::State { code, .. } => code,
             Self::Receiver(_) => "WEIR-RUN-001",
             Self::Resources(_) => "WEIR-RUN-002",
             Self::Plan(_) => "WEIR-RUN-003",
@@ -59,6 +69,7 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Call { help, .. } | Self::Source { help, .. } => help.clone(),
+            Self::State { help, .. } => Some(help.clone()),
             Self::Resources(_) => {
                 Some("set `memory` under [job] higher, or take less input in a batch".to_owned())
             }
@@ -81,6 +92,10 @@ impl RunError {
                 }
                 other => Self::Source { code, message: other.to_string(), help },
             };
+        }
+        if let Some(state) = state_error(error) {
+            let (code, message, help) = (state.code(), state.to_string(), state.help());
+            return Self::State { code, message, help: help.to_owned() };
         }
         match root(error) {
             DataFusionError::External(inner) => match inner.downcast_ref::<SourceError>() {

@@ -12,6 +12,7 @@ mod codec;
 mod drive;
 mod error;
 mod job_plan;
+mod keyed;
 mod mismatch;
 mod native;
 mod origin;

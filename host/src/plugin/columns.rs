@@ -81,6 +81,30 @@ fn value_bytes(column: &ArrayRef, start: usize, count: usize) -> usize {
     }
 }
 
+/// About how many bytes the values of each row take up, for cutting rows that do not stand next to
+/// each other.
+pub fn row_bytes(rows: &RecordBatch) -> Vec<u64> {
+    let mut bytes = vec![0; rows.num_rows()];
+    for column in rows.columns() {
+        let data = column.to_data();
+        let per_item = match column.data_type() {
+            DataType::Utf8 | DataType::Binary => Some(1),
+            DataType::List(item) => Some(item.data_type().primitive_width().unwrap_or(16) as u64),
+            _ => None,
+        };
+        let Some(per_item) = per_item.filter(|_| !data.is_empty()) else {
+            let each = value_bytes(column, 0, usize::from(!column.is_empty())) as u64;
+            bytes.iter_mut().for_each(|bytes| *bytes += each);
+            continue;
+        };
+        let offsets = &data.buffers()[0].typed_data::<i32>()[data.offset()..];
+        for (bytes, ends) in bytes.iter_mut().zip(offsets.windows(2)) {
+            *bytes += 4 + (ends[1] - ends[0]) as u64 * per_item;
+        }
+    }
+    bytes
+}
+
 /// The buffers of a column, depth first. Types are those of the table in `types`.
 pub fn flatten(column: &dyn Array) -> ArrayData {
     column.to_data()

@@ -22,6 +22,8 @@ pub enum Kind {
     Aggregator,
     /// All rows of a batch in, rows out.
     Transformer,
+    /// A state for each key that lives on from batch to batch.
+    Updater,
 }
 
 impl Kind {
@@ -33,7 +35,16 @@ impl Kind {
             Self::FlatMapper => "flat-mapper",
             Self::Aggregator => "aggregator",
             Self::Transformer => "transformer",
+            Self::Updater => "updater",
         }
+    }
+}
+
+impl Kind {
+    /// One of them, for people.
+    pub fn one(self) -> String {
+        let article = if matches!(self, Self::Aggregator | Self::Updater) { "an" } else { "a" };
+        format!("{article} {}", self.name())
     }
 }
 
@@ -81,7 +92,7 @@ pub struct Function {
     pub reads: Option<SchemaRef>,
     /// Where rows come out.
     pub ports: Vec<Port>,
-    /// The columns of an aggregator's state.
+    /// The columns of the state of an aggregator or an updater.
     pub state: SchemaRef,
     /// The version of the state's meaning.
     pub state_version: u32,
@@ -146,6 +157,7 @@ fn kind_of(kind: wire::Kind) -> Kind {
         wire::Kind::FlatMapper => Kind::FlatMapper,
         wire::Kind::Aggregator => Kind::Aggregator,
         wire::Kind::Transformer => Kind::Transformer,
+        wire::Kind::Updater => Kind::Updater,
     }
 }
 
@@ -171,13 +183,17 @@ fn one(function: wire::Function) -> Result<Function, String> {
     check_texts(&function)?;
     let kind = kind_of(function.kind);
     let state = schema(function.state)?;
-    if (kind == Kind::Aggregator) == state.fields().is_empty() {
-        return Err("an aggregator has state columns, and nothing else has".to_owned());
+    if matches!(kind, Kind::Aggregator | Kind::Updater) == state.fields().is_empty() {
+        let reason = "an aggregator has state columns, as an updater has, and nothing else has";
+        return Err(reason.to_owned());
+    }
+    if kind == Kind::Updater && function.state_version == 0 {
+        return Err("the states of an updater have a version, from 1 on".to_owned());
     }
     let ports = ports(function.ports)?;
     check_ports(kind, &ports)?;
     if function.where_.is_some() && !matches!(kind, Kind::Predicate | Kind::FlatMapper) {
-        return Err(format!("a {} can't have a condition", kind.name()));
+        return Err(format!("{} can't have a condition", kind.one()));
     }
     Ok(Function {
         name: function.name,
@@ -204,10 +220,12 @@ pub(super) fn check_ports(kind: Kind, ports: &[Port]) -> Result<(), String> {
     let wrong = match kind {
         Kind::Predicate => !ports.is_empty(),
         Kind::Mapper | Kind::Aggregator => ports.len() != 1,
-        Kind::FlatMapper | Kind::Transformer => ports.is_empty() || ports.len() > PORTS_MAX,
+        Kind::FlatMapper | Kind::Transformer | Kind::Updater => {
+            ports.is_empty() || ports.len() > PORTS_MAX
+        }
     };
     if wrong {
-        return Err(format!("a {} can't have {} ports", kind.name(), ports.len()));
+        return Err(format!("{} can't have {} ports", kind.one(), ports.len()));
     }
     let mut names = HashSet::new();
     match ports.iter().find(|port| !names.insert(port.name.as_str())) {

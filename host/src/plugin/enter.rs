@@ -18,6 +18,7 @@ pub(super) enum Calls {
     FlatMapper(exports::flat_mapper::Guest),
     Aggregator(exports::aggregator::Guest),
     Transformer(exports::transformer::Guest),
+    Updater(exports::updater::Guest),
 }
 
 /// The guest, the functions of its kind, and what `open` said.
@@ -81,6 +82,9 @@ pub(super) fn calls(
         }
         Kind::Transformer => {
             Calls::Transformer(exports::transformer::GuestIndices::new(pre)?.load(store, instance)?)
+        }
+        Kind::Updater => {
+            Calls::Updater(exports::updater::GuestIndices::new(pre)?.load(store, instance)?)
         }
     })
 }

@@ -189,6 +189,14 @@ pub enum PluginError {
         /// Why.
         message: String,
     },
+    /// An updater does not take the columns that the job names as its key.
+    #[error("`{function}` does not take the key: {message}")]
+    Key {
+        /// The function.
+        function: String,
+        /// Why.
+        message: String,
+    },
     /// A call failed.
     #[error("{failure}")]
     Call {
@@ -219,6 +227,7 @@ impl PluginError {
             Self::Refused { .. } => "WEIR-PLUGIN-007",
             Self::Engine(_) => "WEIR-PLUGIN-008",
             Self::Grant(_) => "WEIR-PLUGIN-010",
+            Self::Key { .. } => "WEIR-PLUGIN-011",
             Self::Call { failure, .. } => failure.code(),
         }
     }
@@ -255,6 +264,11 @@ impl PluginError {
                  folder of job.toml"
                 .into(),
             Self::Engine(_) => "this is a fault of Weir: please report it with this text".into(),
+            Self::Key { .. } => {
+                "name the columns that it wants in `key`; if they have other names in the rows, \
+                 `columns = { NAME = \"COLUMN\" }` says so"
+                    .into()
+            }
             Self::File { .. } | Self::Describe { .. } | Self::Refused { .. } => return None,
         })
     }

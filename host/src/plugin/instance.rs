@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayData, BooleanArray, RecordBatch};
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::abi::v0_1::exports::weir::operator as exports;
-use super::abi::v0_1::weir::operator::rows::{self as wire, ColumnParam, RowsParam, RowsResult};
+use super::abi::v0_1::weir::operator::rows::{self as wire, RowsParam, RowsResult};
 use super::answer::{self, Asked};
-use super::columns::{self, Flat};
+use super::columns;
 use super::describe::{self, Kind, Port};
 use super::enter::{Calls, enter};
 use super::error::{CallFailure, CallPlace, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PluginError, cut};
@@ -19,6 +19,7 @@ use super::grant::{Counters, GuestState, Rights};
 use super::lane::Lane;
 use super::limit::TOLD_BYTES_MAX;
 use super::load::Plugin;
+use super::lower::lowered;
 use super::row_error::{self, RowError};
 use super::sandbox::{failure, sandbox};
 use crate::job::Limits;
@@ -54,6 +55,8 @@ pub struct Opening<'a> {
     pub config: &'a str,
     /// The columns that will cross.
     pub input: &'a SchemaRef,
+    /// The columns of the keys, for an updater.
+    pub key: &'a SchemaRef,
     /// Whether parents are needed.
     pub parents: bool,
     /// The limits.
@@ -74,8 +77,8 @@ pub struct Layout {
 /// An open function.
 pub struct Instance {
     store: Store<GuestState>,
-    calls: Calls,
-    handle: ResourceAny,
+    pub(super) calls: Calls,
+    pub(super) handle: ResourceAny,
     plugin: Arc<Plugin>,
     function: usize,
     limits: Limits,
@@ -120,6 +123,9 @@ impl Instance {
         })?;
         instance.store.set_hostcall_fuel(bytes(opening.limits.result));
         let ports = describe::ports(layout.ports).map_err(|why| instance.lied(why))?;
+        if let Calls::Updater(_) = &instance.calls {
+            instance.begin(opening.key).map_err(|error| not_its_key(error, opening))?;
+        }
         Ok((instance, Layout { reads: layout.reads, ports }))
     }
 
@@ -335,28 +341,12 @@ impl Instance {
         rows: &RecordBatch,
         call: impl FnOnce(&mut Store<GuestState>, RowsParam<'_>) -> Answer<T>,
     ) -> Result<T, PluginError> {
-        let data: Vec<ArrayData> = rows.columns().iter().map(|column| column.to_data()).collect();
-        let flats: Vec<Flat<'_>> = data.iter().map(columns::flat).collect();
-        let buffers: Vec<Vec<&[u8]>> = flats
-            .iter()
-            .map(|flat| flat.buffers.iter().map(|buffer| buffer.as_ref()).collect())
-            .collect();
-        let params: Vec<ColumnParam<'_>> = flats
-            .iter()
-            .zip(&buffers)
-            .map(|(flat, buffers)| ColumnParam {
-                length: flat.length as u32,
-                null_count: flat.null_count as u32,
-                buffers,
-            })
-            .collect();
-        let param = RowsParam { count: rows.num_rows() as u32, columns: &params };
-        self.guarded(|store| call(store, param))
+        lowered(rows, |param| self.guarded(|store| call(store, param)))
     }
 
     /// The one place where a call begins and ends: time starts, and on any failure the sandbox is
     /// marked as broken.
-    fn guarded<T>(
+    pub(super) fn guarded<T>(
         &mut self,
         call: impl FnOnce(&mut Store<GuestState>) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, PluginError> {
@@ -376,7 +366,7 @@ impl Instance {
     }
 
     /// Checks what came back; what was wrong with it is told as a breach of the contract.
-    fn believe<T>(
+    pub(super) fn believe<T>(
         &mut self,
         count: u32,
         ports: &[SchemaRef],
@@ -387,7 +377,7 @@ impl Instance {
         checked.map_err(|why| self.lied(why))
     }
 
-    fn wrong_kind(&mut self, wanted: Kind) -> PluginError {
+    pub(super) fn wrong_kind(&mut self, wanted: Kind) -> PluginError {
         self.lied(format!("it was called as a {}", wanted.name()))
     }
 
@@ -427,6 +417,20 @@ fn refused(opening: &Opening<'_>, lane: &Lane, refusal: exports::guest::Refusal)
     let function = opening.plugin.functions()[opening.function].name.clone();
     let setting = refusal.setting.map(|setting| cut(setting, NAME_BYTES_MAX));
     PluginError::Refused { function, setting, message }
+}
+
+/// Before the first batch the job is told that its key does not fit.
+fn not_its_key(error: PluginError, opening: &Opening<'_>) -> PluginError {
+    match error {
+        PluginError::Call { place, failure: CallFailure::Function(message) } => {
+            if place.batch.0 > 0 {
+                return PluginError::Call { place, failure: CallFailure::Refused(message) };
+            }
+            let function = opening.plugin.functions()[opening.function].name.clone();
+            PluginError::Key { function, message }
+        }
+        error => error,
+    }
 }
 
 /// What a call across the wall gives: the engine's failure, or the guest's own answer.

@@ -25,10 +25,12 @@ mod instance;
 mod lane;
 mod limit;
 mod load;
+mod lower;
 mod row_error;
 mod sandbox;
 mod site;
 mod usage;
+mod visit;
 
 pub use aside::{Aside, ChunkId, Exclusions, Places};
 pub use cache::Cache;
@@ -46,3 +48,4 @@ pub use load::{Compiled, Plugin, Plugins};
 pub use row_error::{Disposition, RowError};
 pub use site::{CallSite, Checked, ReadProblem, SiteError, SiteSpec};
 pub use usage::{SiteStats, Usage};
+pub use visit::{Change, Timer, Visited, Visits};

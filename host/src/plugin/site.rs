@@ -32,6 +32,8 @@ pub struct SiteSpec {
     pub config: String,
     /// The columns that there are, as the function is to know them.
     pub available: SchemaRef,
+    /// The columns of the keys as an updater is to know them; for other kinds there are none.
+    pub key: SchemaRef,
     /// Whether rows that come out must name their parents.
     pub parents: bool,
     /// The limits.
@@ -166,6 +168,11 @@ impl CallSite {
         &self.input
     }
 
+    /// The columns of the keys of an updater.
+    pub fn key(&self) -> &SchemaRef {
+        &self.spec.key
+    }
+
     /// The columns of each port.
     pub fn ports(&self) -> &[SchemaRef] {
         &self.ports
@@ -266,6 +273,7 @@ fn opening<'a>(spec: &'a SiteSpec, input: &'a SchemaRef) -> Opening<'a> {
         function: spec.function,
         config: &spec.config,
         input,
+        key: &spec.key,
         parents: spec.parents,
         limits: &spec.limits,
         rights: &spec.rights,

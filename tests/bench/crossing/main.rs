@@ -124,6 +124,7 @@ fn site(plugin: &Arc<Plugin>, name: &str, input: SchemaRef) -> Arc<CallSite> {
         function: functions.iter().position(|function| function.name == name).unwrap(),
         config: "{}".to_owned(),
         available: input,
+        key: Arc::new(Schema::empty()),
         parents: false,
         limits: Limits::default(),
         on_error: OnError::Fail,

@@ -4,17 +4,22 @@ use super::super::allow::allow;
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::{Problem, Span};
 use super::super::value::{Node, Table, Value};
-use super::super::{CallSpec, FunctionSpec, Limits, NativeSpec, OpBody, OpSpec, SqlSpec};
+use super::super::{
+    CallSpec, FunctionSpec, KeepingSpec, Limits, NativeSpec, OpBody, OpSpec, SqlSpec,
+};
+use super::keeping::keeping;
 use super::{Entry, inputs, written_inputs};
 use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
 
 /// What a call may have besides `wasm`.
-const OF_CALLS: [&str; 8] =
-    ["call", "key", "keep", "columns", "config", "limits", "on_error", "allow"];
+const OF_CALLS: [&str; 11] = [
+    "call", "key", "keep", "columns", "config", "limits", "on_error", "allow", "visit", "timeout",
+    "ttl",
+];
 
 /// What only an op has.
-const OF_OPS: [&str; 5] = ["from", "key", "keep", "columns", "across"];
+const OF_OPS: [&str; 8] = ["from", "key", "keep", "columns", "across", "visit", "timeout", "ttl"];
 
 /// Reads an `[[op]]`.
 pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Option<OpSpec> {
@@ -109,6 +114,7 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
     let ((key, key_span), (keep, keep_span)) = (columns_of("key"), columns_of("keep"));
     let columns = of_op.then(|| columns(fields)).flatten();
     let (columns, columns_span) = columns.unwrap_or((Vec::new(), fields.span.clone()));
+    let keeping = if of_op { keeping(fields, problems) } else { KeepingSpec::default() };
     let config = fields.table("config");
     let (limits, allow) = (limits(fields, problems), allow(fields, problems));
     // A function of SQL is called within an expression: there is no row to put aside.
@@ -129,6 +135,7 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
         keep_span,
         columns,
         columns_span,
+        keeping,
         config: config.as_ref().map(|(table, _)| table.json()).unwrap_or_default(),
         config_span: config.as_ref().map_or(fields.span.clone(), |(_, span)| span.clone()),
         config_spans: config.map(|(table, _)| spans(table)).unwrap_or_default(),

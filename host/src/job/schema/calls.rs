@@ -156,11 +156,50 @@ pub const CALL: &[Setting] = &[
 
 /// What only an op with `wasm` has.
 pub const CALL_OF_OP: &[Setting] = &[
-    Setting::new("key", COLUMNS, "Columns that an aggregator groups by."),
+    Setting::new(
+        "key",
+        COLUMNS,
+        "Columns that an aggregator groups by, or by which an updater keeps states.",
+    ),
     Setting::new("keep", COLUMNS, "Columns that are carried along without crossing."),
     Setting::new(
         "columns",
         Shape::Named(".*", &Shape::Text),
         "Which column of the rows a column of the function is read from, where the names differ.",
     ),
+    Setting::new(
+        "visit",
+        Shape::Words(&["touched", "all"]),
+        "Which keys an updater sees in a batch: those with values or a timer that went off, or all \
+         that have a state.",
+    )
+    .preset(Preset::Said("touched")),
+    Setting::new(
+        "timeout",
+        Shape::Any(&TIMEOUTS),
+        "An updater is told of a key for which no values came for so long, by the times of the \
+         batches. Default: never.",
+    ),
+    Setting::new(
+        "ttl",
+        OF_STATES,
+        "A state that an updater did not set for so long is dropped without a word. Default: never.",
+    ),
 ];
+
+/// How long states may live: ten years at most.
+const OF_STATES: Shape =
+    Shape::Time(Duration::from_millis(1), Duration::from_secs(10 * 365 * 24 * 3600));
+
+static TIMEOUTS: [Shape; 2] = [OF_STATES, Shape::Table(&TIMEOUT)];
+
+/// `timeout` as a table.
+pub static TIMEOUT: Place = Place::new(
+    "when a key has timed out",
+    &[&[Setting::new(
+        "processing_time",
+        OF_STATES,
+        "No values came for so long, by the times of the batches.",
+    )
+    .needed()]],
+);

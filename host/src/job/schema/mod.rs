@@ -11,7 +11,7 @@ mod json;
 mod tests;
 mod top;
 
-pub use calls::{ALLOW, LIMITS};
+pub use calls::{ALLOW, LIMITS, TIMEOUT};
 pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
 pub use json::{preset, schema};
 pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, TEST, TOP};
@@ -186,8 +186,10 @@ pub fn numbers(setting: Option<&Setting>) -> (i64, i64) {
 
 /// The bounds of a length of time.
 pub fn times(setting: Option<&Setting>) -> (Duration, Duration) {
-    match setting.map(|setting| setting.shape) {
-        Some(Shape::Time(least, most)) => (least, most),
+    match setting.map(|setting| &setting.shape) {
+        Some(Shape::Time(least, most) | Shape::Any([Shape::Time(least, most), ..])) => {
+            (*least, *most)
+        }
         _ => (Duration::ZERO, Duration::MAX),
     }
 }

@@ -51,6 +51,7 @@ fn sample(place: &Place, setting: &Setting) -> &'static str {
         ("key", _) => "[\"k\"]",
         ("name", _) => "\"it\"",
         ("to", _) => "\"a\"",
+        ("processing_time", _) => "\"30m\"",
         (other, _) => panic!("{other} of {}", place.title),
     }
 }
@@ -84,7 +85,7 @@ fn cases() -> Vec<Case> {
     cases.push(case(&JOB, format!("{HEAD}[job]\n"), &after));
     cases.push(case(&DEAD_LETTERS, format!("{HEAD}[dead_letters]\n"), &after));
     cases.push(case(&CHECKPOINT, format!("{HEAD}[checkpoint]\n"), &after));
-    for (name, place) in [("limits", &LIMITS), ("allow", &ALLOW)] {
+    for (name, place) in [("limits", &LIMITS), ("allow", &ALLOW), ("timeout", &TIMEOUT)] {
         let op = "[[op]]\nid = \"it\"\nwasm = \"x\"\n";
         cases.push(case(place, format!("{HEAD}{SOURCES}{SINK_OUT}{op}[op.{name}]\n"), ""));
     }

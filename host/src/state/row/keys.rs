@@ -1,8 +1,11 @@
 //! Keys of a batch, encoded once for every read and write of their states.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use super::{RowWriter, key};
@@ -57,6 +60,37 @@ impl Keys {
         &self.groups
     }
 
+    /// Some of them, in this order.
+    pub fn select(&self, rows: &[u32]) -> Result<Self, StateError> {
+        let columns = take_record_batch(&self.columns, &UInt32Array::from(rows.to_vec()))
+            .map_err(|error| StateError::Columns { problem: error.to_string() })?;
+        let (mut bytes, mut ends) = (Vec::with_capacity(rows.len() * 16), Vec::new());
+        for row in rows {
+            bytes.extend_from_slice(self.bytes(*row as usize));
+            ends.push(bytes.len() as u32);
+        }
+        let groups = rows.iter().map(|row| self.groups[*row as usize]).collect();
+        Ok(Self { columns, bytes, ends, groups })
+    }
+
+    /// Each key once, in the order in which they come first, and for every key here its place
+    /// among those.
+    pub fn distinct(&self) -> Result<(Self, Vec<u32>), StateError> {
+        let mut places: HashMap<&[u8], u32> = HashMap::with_capacity(self.len());
+        let (mut first, mut of) = (Vec::new(), Vec::with_capacity(self.len()));
+        for row in 0..self.len() {
+            of.push(match places.entry(self.bytes(row)) {
+                Slot::Occupied(place) => *place.get(),
+                Slot::Vacant(place) => {
+                    let number = first.len() as u32;
+                    first.push(row as u32);
+                    *place.insert(number)
+                }
+            });
+        }
+        Ok((self.select(&first)?, of))
+    }
+
     #[inline]
     pub(in crate::state) fn bytes(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
@@ -105,4 +139,34 @@ pub(in crate::state) fn rows_of(
     let (schema, columns) = (Arc::clone(schema), columns.to_vec());
     RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, StringArray};
+    use arrow::datatypes::{DataType, Field};
+
+    use super::*;
+
+    #[test]
+    fn equal_keys_are_one_and_stand_where_the_first_stood() {
+        let key =
+            vec![Field::new("k", DataType::Utf8, true), Field::new("f", DataType::Float64, true)];
+        let state = vec![Field::new("n", DataType::Int64, false)];
+        let schema = StateSchema::new(1, key.into(), state.into()).unwrap();
+        let words = StringArray::from(vec![Some("b"), None, Some("b"), Some("a"), None]);
+        let numbers = Float64Array::from(vec![0.0, f64::NAN, -0.0, 0.0, -f64::NAN]);
+        let columns: Vec<ArrayRef> = vec![Arc::new(words), Arc::new(numbers)];
+        let keys = Keys::new(&schema, 256, &columns).unwrap();
+        let (distinct, of) = keys.distinct().unwrap();
+        assert_eq!(of, [0, 1, 0, 2, 1]);
+        assert_eq!(distinct.len(), 3);
+        let again = Keys::new(&schema, 256, distinct.columns().columns()).unwrap();
+        for row in 0..3 {
+            assert_eq!(distinct.bytes(row), again.bytes(row));
+        }
+        assert_eq!(distinct.groups(), again.groups());
+        let last = keys.select(&[3]).unwrap();
+        assert_eq!((last.bytes(0), last.len()), (distinct.bytes(2), 1));
+    }
 }
