@@ -23,10 +23,14 @@ mod examples;
 mod formats;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/hostile_keys.rs"]
+mod hostile_keys;
 #[path = "e2e/hostile_kinds.rs"]
 mod hostile_kinds;
 #[path = "e2e/hostile_set.rs"]
 mod hostile_set;
+#[path = "e2e/keyed.rs"]
+mod keyed;
 #[path = "e2e/kinds.rs"]
 mod kinds;
 #[path = "e2e/layout.rs"]

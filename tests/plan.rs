@@ -23,6 +23,9 @@ use weir_host::plugin::{Compiler, Wall};
 use weir_host::source::{self, Source, SourceRange};
 use weir_host::state::{KEY_GROUPS, MemoryStore, StateStore};
 
+#[path = "plan/keyed.rs"]
+mod keyed;
+
 const SOURCE: &str = r#"
 version = 1
 name = "shapes"
@@ -45,12 +48,17 @@ call = "smallest"
 "#;
 
 /// Ops by what they are for.
-const SHAPES: [(&str, &str); 8] = [
+const SHAPES: [(&str, &str); 9] = [
     ("aggregate", "wasm = \"plugins/text\"\ncall = \"sum\"\nkey = [\"k\"]"),
     ("several columns", "wasm = \"tests/plugins/kinds\"\ncall = \"summarise\"\nkey = [\"k\"]"),
     ("flat map", "wasm = \"tests/plugins/kinds\"\ncall = \"parity\"\nkeep = [\"k\"]"),
     ("transform", "wasm = \"tests/plugins/kinds\"\ncall = \"descending\""),
     ("filter", "wasm = \"tests/plugins/kinds\"\ncall = \"above\"\nconfig = { least = 2 }"),
+    (
+        "update",
+        "wasm = \"tests/plugins/keyed\"\ncall = \"track\"\nkey = [\"k\"]\n\
+         columns = { user = \"k\" }\nvisit = \"all\"\ntimeout = \"30m\"\nttl = \"24h\"",
+    ),
     ("exchange", "native = \"repartition\"\nkey = [\"k\"]"),
     (
         "join and functions",

@@ -43,8 +43,13 @@ static HONEST_KIB: LazyLock<u64> = LazyLock::new(|| {
 });
 
 pub fn job(name: &str, policy: &str) -> Job {
+    job_of_set(name, policy, "")
+}
+
+/// A job of a component of the set, with more settings of its op.
+pub fn job_of_set(name: &str, policy: &str, more: &str) -> Job {
     let wasm = SET.0.join(format!("{name}.wasm"));
-    job_of(wasm.to_str().unwrap(), "it", policy)
+    job_with(wasm.to_str().unwrap(), "it", policy, more)
 }
 
 fn job_of(wasm: &str, call: &str, policy: &str) -> Job {
@@ -180,8 +185,13 @@ pub fn goes_on_somehow(job: &Job) {
 }
 
 /// Under any policy the job does not begin, and what was done to see that stays in bounds.
-pub fn does_not_begin(name: &str, (code, text): (&str, &str)) {
-    let job = job(name, "skip");
+pub fn does_not_begin(name: &str, told: (&str, &str)) {
+    does_not_begin_with(name, "", told);
+}
+
+/// The same, with more settings of the op.
+pub fn does_not_begin_with(name: &str, more: &str, (code, text): (&str, &str)) {
+    let job = job_of_set(name, "skip", more);
     let (_, kib) = watched(&job);
     let ran = job.once(&[]);
     told(&ran, 78, code, &[text, name]);

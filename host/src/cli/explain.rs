@@ -269,8 +269,8 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "WEIR-PLAN-019",
-        "A column of the key is of a type that states can't be kept by. Types of job.toml can be \
-         used; others, which SQL may give, have to be cast.",
+        "A column of the key, or of the state that the function describes, is of a type that \
+         states can't be kept in, such as a struct without fields.",
     ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),

@@ -46,7 +46,8 @@ pub fn inspect(args: &InspectArgs) -> u8 {
     }
 }
 
-fn columns(schema: &SchemaRef) -> String {
+/// Columns for people.
+pub(super) fn columns(schema: &SchemaRef) -> String {
     let shown: Vec<String> = schema
         .fields()
         .iter()
@@ -116,17 +117,19 @@ fn function_text(function: &Function, out: &mut String) {
     }
 }
 
-fn json(plugin: &Plugin) -> serde_json::Value {
-    let fields = |schema: &SchemaRef| -> Vec<serde_json::Value> {
-        let one = |field: &std::sync::Arc<arrow::datatypes::Field>| {
-            serde_json::json!({
-                "name": field.name(),
-                "type": types::describe(field.data_type()),
-                "nullable": field.is_nullable(),
-            })
-        };
-        schema.fields().iter().map(one).collect()
+/// Columns for programs.
+pub(super) fn fields(schema: &SchemaRef) -> Vec<serde_json::Value> {
+    let one = |field: &std::sync::Arc<arrow::datatypes::Field>| {
+        serde_json::json!({
+            "name": field.name(),
+            "type": types::describe(field.data_type()),
+            "nullable": field.is_nullable(),
+        })
     };
+    schema.fields().iter().map(one).collect()
+}
+
+fn json(plugin: &Plugin) -> serde_json::Value {
     let functions: Vec<serde_json::Value> = plugin
         .functions()
         .iter()

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 
 use super::failure::Failure;
+use super::inspect::{columns, fields};
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
 use crate::job::SourceKind;
@@ -63,6 +64,14 @@ fn text(opened: &Opened, plan: &JobPlan, tree: &str) -> String {
         let _ = writeln!(out, "  {name} · {}", plugin.digest());
         let _ = writeln!(out, "    imports {}", plugin.imports().join(", "));
     }
+    if !plan.states.is_empty() {
+        let _ = writeln!(out, "\nstates over batches");
+    }
+    for state in &plan.states {
+        let (key, kept) = (columns(state.schema.key()), columns(&state.function()));
+        let version = state.schema.version();
+        let _ = writeln!(out, "  {}: {key} -> {kept} (version {version})", state.op);
+    }
     let _ =
         writeln!(out, "\ngranted to all: log, metrics, context, the batch's time, seeded random");
     for (op, rights) in plan.rights() {
@@ -85,11 +94,24 @@ fn json(opened: &Opened, plan: &JobPlan, tree: &str) -> serde_json::Value {
             })
         })
         .collect();
+    let states: Vec<serde_json::Value> = plan
+        .states
+        .iter()
+        .map(|state| {
+            serde_json::json!({
+                "op": state.op,
+                "key": fields(state.schema.key()),
+                "state": fields(&state.function()),
+                "version": state.schema.version(),
+            })
+        })
+        .collect();
     serde_json::json!({
         "event": "plan",
         "job": opened.job.name,
         "parallelism": open::parallelism(&opened.job),
         "plugins": plugins,
+        "states": states,
         "granted": plan.rights().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "plan": tree,
     })

@@ -20,7 +20,7 @@ use super::mailbox::rows_bytes;
 use super::node::{plan_node, properties};
 use super::ports::{PortWork, Ported};
 use super::settle::Settling;
-use super::states::BatchStates;
+use super::states::{BatchStates, OpState};
 use super::visit::Visitor;
 use crate::id::NodeId;
 use crate::state::{Lane, StateError, StateSchema};
@@ -49,6 +49,15 @@ impl Keeping {
         let hidden = hidden.map(|name| Arc::new(Field::new(*name, types::timestamp(), true)));
         let state = function.state.fields().iter().map(Arc::clone).chain(hidden);
         StateSchema::new(function.state_version, key.into(), state.collect())
+    }
+}
+
+impl OpState {
+    /// The columns of the state that the function knows.
+    pub fn function(&self) -> SchemaRef {
+        let fields = self.schema.state().fields().iter();
+        let known = fields.filter(|field| !HIDDEN.contains(&field.name().as_str()));
+        Arc::new(Schema::new(known.map(Arc::clone).collect::<Vec<_>>()))
     }
 }
 

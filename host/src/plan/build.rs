@@ -14,12 +14,9 @@ use super::assemble::{Assembly, TapExec};
 use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
 use super::job_plan::{JobPlan, SinkPlan};
-use super::keyed;
-use super::mismatch;
-use super::native;
-use super::origin;
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
+use super::{keyed, mismatch, native, origin};
 use crate::id::{NodeId, SinkId};
 use crate::job::{
     CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
@@ -60,7 +57,7 @@ pub fn build(
     settings: &Settings,
 ) -> Result<JobPlan, JobError> {
     let failed = |problems| JobError { text: Arc::clone(&job.text), problems };
-    let internal = |error: DataFusionError| failed(vec![internal(&error)]);
+    let internal = |error: DataFusionError| failed(vec![mismatch::internal(&error)]);
     let mut builder = Builder {
         job,
         loaded,
@@ -88,11 +85,6 @@ pub fn build(
         return Err(failed(builder.problems));
     }
     builder.join(roots).map_err(internal)
-}
-
-fn internal(error: &DataFusionError) -> Problem {
-    Problem::new("WEIR-PLAN-099", format!("the plan can't be built: {}", error.strip_backtrace()))
-        .help("this is a fault of Weir: please report it with the job")
 }
 
 impl Builder<'_> {
@@ -177,7 +169,7 @@ impl Builder<'_> {
             Ok(false) => self.broken.push(op.id.clone()),
             Err(error) => {
                 if self.problems.len() == before {
-                    let problem = internal(&error).at(op.span.clone(), "");
+                    let problem = mismatch::internal(&error).at(op.span.clone(), "");
                     self.problems.push(problem);
                 }
                 self.broken.push(op.id.clone());
@@ -209,8 +201,7 @@ impl Builder<'_> {
             Kind::Mapper => self.single(id, Arc::new(MapExec::new(call, input))),
             Kind::Predicate => self.single(id, Arc::new(FilterExec::new(call, input))),
             Kind::FlatMapper => {
-                let ports = outputs(&call);
-                self.add(id, Arc::new(FlatMapExec::new(call, 0, input)), ports);
+                self.add(id, Arc::new(FlatMapExec::new(call.clone(), 0, input)), outputs(&call));
             }
             Kind::Transformer => {
                 let ports = outputs(&call);

@@ -163,10 +163,8 @@ pub fn call(
         SiteError::Plugin(error) => vec![refused(caller, &error)],
     })?;
     let call = Call { site, reads, keep, carry };
-    match clash(&call, caller.spec, kind, input) {
-        Some(problem) => Err(vec![problem]),
-        None => Ok(call),
-    }
+    let clash = clash(&call, caller.spec, kind, input);
+    clash.map_or(Ok(call), |problem| Err(vec![problem]))
 }
 
 /// What an op lets its function see of the machine.

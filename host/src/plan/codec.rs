@@ -84,6 +84,14 @@ fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<T> {
     }
 }
 
+/// The input of a node that has one.
+fn only(inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
+    match inputs {
+        [input] => Ok(Arc::clone(input)),
+        _ => plan_err!("a node of the plan has {} inputs", inputs.len()),
+    }
+}
+
 /// The codec of our nodes and functions.
 #[derive(Debug)]
 pub struct Codec {
@@ -125,10 +133,7 @@ impl PhysicalExtensionCodec for Codec {
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let node = decode::<NodeV1>(bytes)?;
-        let input = || match inputs {
-            [input] => Ok(Arc::clone(input)),
-            _ => plan_err!("a node of the plan has {} inputs", inputs.len()),
-        };
+        let input = || only(inputs);
         Ok(match node {
             NodeV1::Source { source, fields, partitions, reading } => {
                 source_node(source, fields, partitions, reading)?

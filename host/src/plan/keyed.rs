@@ -111,8 +111,8 @@ pub fn update(
     let state = match keeping.schema(&call, fields) {
         Ok(schema) => OpState { op: NodeId::new(op.id.as_str()), schema },
         Err(error) => {
-            let problem = Problem::new("WEIR-PLAN-019", error.to_string());
-            let help = "cast it with an `sql` op before, such as `CAST(n AS BIGINT)`";
+            let message = format!("states can't be kept by this key: {error}");
+            let (problem, help) = (Problem::new("WEIR-PLAN-019", message), error.help());
             return Ok(Err(problem.at(spec.key_span.clone(), "").help(help)));
         }
     };

@@ -63,3 +63,9 @@ pub fn reads_nothing(spec: &CallSpec, function: &str) -> Problem {
         .at(spec.call_span.clone(), "")
         .help("an aggregator needs one; `native = \"count\"` counts rows")
 }
+
+/// A plan that can't be built for no reason that a job could have.
+pub fn internal(error: &DataFusionError) -> Problem {
+    Problem::new("WEIR-PLAN-099", format!("the plan can't be built: {}", error.strip_backtrace()))
+        .help("this is a fault of Weir: please report it with the job")
+}

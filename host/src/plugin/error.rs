@@ -190,8 +190,10 @@ pub enum PluginError {
         message: String,
     },
     /// An updater does not take the columns that the job names as its key.
-    #[error("`{function}` does not take the key: {message}")]
+    #[error("`{function}` of plugin `{plugin}` does not take the key: {message}")]
     Key {
+        /// The plugin.
+        plugin: String,
         /// The function.
         function: String,
         /// Why.

@@ -124,7 +124,7 @@ impl Instance {
         instance.store.set_hostcall_fuel(bytes(opening.limits.result));
         let ports = describe::ports(layout.ports).map_err(|why| instance.lied(why))?;
         if let Calls::Updater(_) = &instance.calls {
-            instance.begin(opening.key).map_err(|error| not_its_key(error, opening))?;
+            instance.begin(opening)?;
         }
         Ok((instance, Layout { reads: layout.reads, ports }))
     }
@@ -417,20 +417,6 @@ fn refused(opening: &Opening<'_>, lane: &Lane, refusal: exports::guest::Refusal)
     let function = opening.plugin.functions()[opening.function].name.clone();
     let setting = refusal.setting.map(|setting| cut(setting, NAME_BYTES_MAX));
     PluginError::Refused { function, setting, message }
-}
-
-/// Before the first batch the job is told that its key does not fit.
-fn not_its_key(error: PluginError, opening: &Opening<'_>) -> PluginError {
-    match error {
-        PluginError::Call { place, failure: CallFailure::Function(message) } => {
-            if place.batch.0 > 0 {
-                return PluginError::Call { place, failure: CallFailure::Refused(message) };
-            }
-            let function = opening.plugin.functions()[opening.function].name.clone();
-            PluginError::Key { function, message }
-        }
-        error => error,
-    }
 }
 
 /// What a call across the wall gives: the engine's failure, or the guest's own answer.

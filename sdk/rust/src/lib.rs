@@ -31,8 +31,8 @@
 //!
 //! A function is an ordinary function over a row that derives [`Row`]; an attribute says what kind
 //! it is: [`macro@mapper`], [`macro@predicate`], [`macro@flat_mapper`], [`macro@aggregator`],
-//! [`macro@transformer`], [`macro@updater`]. [`export!`] makes the component. A last parameter `config: &C` gets the
-//! `config` of the op in job.toml, for any `C: serde::Deserialize`.
+//! [`macro@transformer`], [`macro@updater`]. [`export!`] makes the component. A last parameter
+//! `config: &C` gets the `config` of the op in job.toml, for any `C: serde::Deserialize`.
 
 extern crate self as weir;
 

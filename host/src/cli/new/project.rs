@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_project_has_one_of_each_file_and_its_name_in_place() {
-        for kind in ["mapper", "predicate", "flat-mapper", "aggregator", "transformer"] {
+        let kinds = ["mapper", "predicate", "flat-mapper", "aggregator", "transformer", "updater"];
+        for kind in kinds {
             let files = files("demo", kind).unwrap();
             let mut paths: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
             paths.sort_unstable();

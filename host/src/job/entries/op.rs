@@ -121,9 +121,6 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
     let on_error = fields.word("on_error", if of_op { &ON_ERROR } else { &ON_ERROR[..2] });
     let (wasm, wasm_span) = wasm?;
     let call_span = call.as_ref().map_or(fields.span.clone(), |(_, span)| span.clone());
-    let spans = |table: &Table| {
-        table.entries.iter().map(|(name, _, node)| (name.clone(), node.span.clone())).collect()
-    };
     Some(CallSpec {
         wasm,
         wasm_span,
@@ -138,11 +135,16 @@ fn call(fields: &Fields<'_>, problems: &Problems, of_op: bool) -> Option<CallSpe
         keeping,
         config: config.as_ref().map(|(table, _)| table.json()).unwrap_or_default(),
         config_span: config.as_ref().map_or(fields.span.clone(), |(_, span)| span.clone()),
-        config_spans: config.map(|(table, _)| spans(table)).unwrap_or_default(),
+        config_spans: config.map(|(table, _)| places(table)).unwrap_or_default(),
         limits,
         on_error: on_error.unwrap_or_default(),
         allow,
     })
+}
+
+/// Where each setting of a table stands.
+fn places(table: &Table) -> Vec<(String, Span)> {
+    table.entries.iter().map(|(name, _, node)| (name.clone(), node.span.clone())).collect()
 }
 
 fn not_pulled(fields: &Fields<'_>, path: &str, span: &Span) {

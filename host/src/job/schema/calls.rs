@@ -183,7 +183,7 @@ pub const CALL_OF_OP: &[Setting] = &[
     Setting::new(
         "ttl",
         OF_STATES,
-        "A state that an updater did not set for so long is dropped without a word. Default: never.",
+        "A state that an updater did not set for so long is dropped. Default: never.",
     ),
 ];
 

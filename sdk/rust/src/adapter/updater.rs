@@ -7,7 +7,7 @@ use crate::bindings::exports::weir::operator::guest::{
     Function as Described, Kind, Layout, Refusal, Setup,
 };
 use crate::bindings::exports::weir::operator::updater::{Change, Timer, Visited, Visits};
-use crate::bindings::weir::operator::rows::Rows;
+use crate::bindings::weir::operator::rows::{RowError, Rows};
 use crate::bindings::weir::operator::schema::Field as FieldDef;
 use crate::buffer::Validity;
 use crate::config;
@@ -75,6 +75,14 @@ fn places(wanted: &[FieldDef], key: &[FieldDef]) -> Result<Vec<usize>, String> {
     wanted.iter().map(place).collect()
 }
 
+/// Values that were not taken, each once.
+fn value_errors(rejected: &Rejected) -> Vec<RowError> {
+    let mut rejected = rejected.take();
+    rejected.sort_by_key(|(row, _)| *row);
+    rejected.dedup_by_key(|(row, _)| *row);
+    rejected.into_iter().map(|(row, error)| crossing(row, error)).collect()
+}
+
 impl<F: UpdateFn> Updater<F> {
     /// What is said of a key in the end.
     fn settle(&mut self, state: &State<F::State>, visited: &mut Visited) {
@@ -140,11 +148,7 @@ impl<F: UpdateFn> Open for Updater<F> {
                 }
             }
         }
-        let mut rejected = rejected.take();
-        rejected.sort_by_key(|(row, _)| *row);
-        rejected.dedup_by_key(|(row, _)| *row);
-        visited.value_errors =
-            rejected.into_iter().map(|(row, error)| crossing(row, error)).collect();
+        visited.value_errors = value_errors(&rejected);
         visited.states = self.states.seal();
         visited.emitted = self.outs.emit();
         if !visited.timers.is_empty() {

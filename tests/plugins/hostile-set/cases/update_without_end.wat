@@ -1,0 +1,3 @@
+;; updater
+
+(func $misbehave (param i32) (loop (br 0)))
