@@ -3,7 +3,7 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("delivery", "the file sink writes each batch once, the console at least once"),
     ("event_time", "there are no event-time windows yet"),
