@@ -272,6 +272,15 @@ const TEXTS: &[(&str, &str)] = &[
         "A column of the key, or of the state that the function describes, is of a type that \
          states can't be kept in, such as a struct without fields.",
     ),
+    (
+        "WEIR-PLAN-020",
+        "`across = \"run\"` lets an aggregate live on over batches: what it knows is kept by key. \
+         So it needs a `key`, only aggregates can have it, and no row may be left out by `on_error`.",
+    ),
+    (
+        "WEIR-PLAN-021",
+        "A column is of a type that the aggregate can't be made of: sums and means take numbers.",
+    ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),
     (

@@ -19,7 +19,7 @@ const SETTINGS: [(&str, &str); 12] = [
 ];
 
 /// Values, by their setting.
-const VALUES: [(&str, &[&str]); 4] = [
+const VALUES: [(&str, &[&str]); 3] = [
     (
         "type",
         &[
@@ -29,7 +29,6 @@ const VALUES: [(&str, &[&str]); 4] = [
     ),
     ("format", &["avro"]),
     ("mode", &["update", "complete"]),
-    ("across", &["run"]),
 ];
 
 /// The problem that a setting belongs to a later version, if it does.
@@ -50,10 +49,8 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
              \"file\""
         }
         "format" => "use \"text\", \"json\", \"csv\" or \"parquet\"",
-        "mode" => "no state is kept over batches, so that every batch stands alone: use \"append\"",
         _ => {
-            "an aggregate that lives on over batches needs state; there is none yet: use \
-             \"batch\", which is the default"
+            "an op gives the keys that a batch changed, and all of them are written: use \"append\""
         }
     };
     let message = format!("`{setting} = \"{text}\"` is not available in this version");

@@ -254,6 +254,8 @@ pub struct OpSpec {
     pub from: Vec<Input>,
     /// What it does.
     pub body: OpBody,
+    /// `across = "run"`: where it stands, if the op is an aggregate that lives on over batches.
+    pub across: Option<Span>,
     /// Where the entry stands (its `id`).
     pub span: Span,
 }
@@ -351,6 +353,16 @@ pub enum NativeSpec {
         /// Where `key` stands, or the id.
         key_span: Span,
     },
+    /// `native = "aggregate"`: aggregates of rows by `key`, or of all of them; gives the key and a
+    /// column for each.
+    Aggregate {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+        /// `aggregates`.
+        aggregates: Vec<AggregateSpec>,
+    },
     /// `native = "union"`: the rows of several inputs of one schema, the first input's first.
     Union,
     /// `native = "repartition"`: rows of one key to one lane, in source order.
@@ -360,6 +372,34 @@ pub enum NativeSpec {
         /// Where `key` stands, or the id.
         key_span: Span,
     },
+}
+
+/// A column that an aggregate gives.
+#[derive(Clone, Debug)]
+pub struct AggregateSpec {
+    /// Its name.
+    pub name: String,
+    /// What is made of the values.
+    pub function: AggregateFunction,
+    /// The column that they stand in; none = whole rows.
+    pub column: Option<String>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The aggregates that the host has itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    /// How many values there are.
+    Count,
+    /// Their sum.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// Their mean.
+    Avg,
 }
 
 /// A `[[sink]]`.

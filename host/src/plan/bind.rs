@@ -66,6 +66,7 @@ struct Input {
 /// A plan with the input of one batch.
 pub struct Bound {
     pub(super) sinks: Vec<Arc<dyn ExecutionPlan>>,
+    pub(super) drains: Vec<Arc<dyn ExecutionPlan>>,
     pub(super) context: Arc<TaskContext>,
     pub(super) interrupt: Interrupt,
     pub(super) now: BatchNow,
@@ -105,8 +106,10 @@ impl JobPlan {
             .with_session_config(config)
             .with_runtime(Arc::clone(resources.runtime()));
         let plans = self.sinks.iter().map(|sink| reset_plan_states(Arc::clone(&sink.plan)));
+        let drains = self.drains.iter().map(|plan| reset_plan_states(Arc::clone(plan)));
         Ok(Bound {
             sinks: plans.collect::<Result<_>>()?,
+            drains: drains.collect::<Result<_>>()?,
             context: Arc::new(context),
             interrupt,
             now,

@@ -14,9 +14,10 @@ use super::assemble::{Assembly, TapExec};
 use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
 use super::job_plan::{JobPlan, SinkPlan};
+use super::native::{self, Grouped, Grouping};
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
-use super::{keyed, mismatch, native, origin};
+use super::{keyed, mismatch, origin};
 use crate::id::{NodeId, SinkId};
 use crate::job::{
     CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
@@ -197,7 +198,17 @@ impl Builder<'_> {
             names.enumerate().map(|(port, name)| (name, call.output(&schema, port))).collect()
         };
         let (id, channel) = (&op.id, self.id());
-        match call.site.function().kind {
+        let kind = call.site.function().kind;
+        if let Some(span) = op.across.clone().filter(|_| kind != Kind::Aggregator) {
+            let message = format!("{} does not live on over batches", kind.one());
+            self.problems.push(
+                Problem::new("WEIR-PLAN-020", message)
+                    .at(span, "")
+                    .help("`across = \"run\"` is for aggregators; an updater keeps states anyway"),
+            );
+            return Ok(false);
+        }
+        match kind {
             Kind::Mapper => self.single(id, Arc::new(MapExec::new(call, input))),
             Kind::Predicate => self.single(id, Arc::new(FilterExec::new(call, input))),
             Kind::FlatMapper => {
@@ -213,9 +224,15 @@ impl Builder<'_> {
                 return Ok(false);
             }
             Kind::Aggregator => {
+                if let Some(problem) = keyed::wrong_across(op, Some(spec)) {
+                    self.problems.push(problem);
+                    return Ok(false);
+                }
                 let input = origin::stripped(input)?;
-                let plan = native::aggregate(&spec.key, &call, input, channel, self.partitions)?;
-                self.single(id, plan);
+                let version = call.site.function().state_version;
+                let grouping = self.grouping(op, (&spec.key, version), input, channel);
+                let grouped = grouping.aggregator(&call)?;
+                self.grouped(id, grouped);
             }
             Kind::Updater => return self.updater((op, spec), call, input, channel),
         }
@@ -257,14 +274,24 @@ impl Builder<'_> {
                 }
                 UnionExec::try_new(inputs)?
             }
-            NativeSpec::Count { key, key_span } => {
+            NativeSpec::Count { key, key_span } | NativeSpec::Aggregate { key, key_span, .. } => {
                 let input = Arc::clone(&inputs[0]);
-                let problems = keyed::wrong_key_columns(key, key_span, &input.schema());
+                let mut problems = keyed::wrong_key_columns(key, key_span, &input.schema());
+                problems.extend(keyed::wrong_across(op, None));
+                if let NativeSpec::Aggregate { aggregates, .. } = spec {
+                    problems.extend(native::wrong_aggregates(aggregates, &input.schema()));
+                }
                 if !problems.is_empty() {
                     self.problems.extend(problems);
                     return Ok(false);
                 }
-                native::count(key, input, channel, self.partitions)?
+                let grouping = self.grouping(op, (key, 1), input, channel);
+                let grouped = match spec {
+                    NativeSpec::Aggregate { aggregates, .. } => grouping.aggregates(aggregates)?,
+                    _ => grouping.count()?,
+                };
+                self.grouped(&op.id, grouped);
+                return Ok(true);
             }
             NativeSpec::Repartition { key, key_span } => {
                 let input = Arc::clone(&inputs[0]);
@@ -278,6 +305,22 @@ impl Builder<'_> {
         };
         self.single(&op.id, plan);
         Ok(true)
+    }
+
+    fn grouping<'a>(
+        &self,
+        op: &'a OpSpec,
+        (key, version): (&'a [String], u32),
+        input: Arc<dyn ExecutionPlan>,
+        id: ChannelId,
+    ) -> Grouping<'a> {
+        let kept = op.across.is_some().then_some((&op.id, version));
+        Grouping { key, input, id, partitions: self.partitions, kept }
+    }
+
+    fn grouped(&mut self, id: &NodeId, (plan, state): Grouped) {
+        self.states.extend(state);
+        self.single(id, plan);
     }
 
     fn sql(&mut self, op: &OpSpec, spec: &SqlSpec) -> PlanResult<bool> {
@@ -380,7 +423,9 @@ impl Builder<'_> {
     fn join(self, roots: Vec<(SinkId, Arc<dyn ExecutionPlan>)>) -> PlanResult<JobPlan> {
         let plans: HashMap<NodeId, Arc<dyn ExecutionPlan>> =
             self.entries.into_iter().map(|(id, entry)| (id, entry.plan)).collect();
-        let trees: Vec<_> = roots.iter().map(|(_, tree)| Arc::clone(tree)).collect();
+        let mut trees: Vec<_> = roots.iter().map(|(_, tree)| Arc::clone(tree)).collect();
+        let drained = drained(self.job, &self.states, &plans);
+        trees.extend(drained.iter().cloned());
         let mut assembly = Assembly::new(&plans, &trees, self.next_id + 1)?;
         let sinks = roots
             .into_iter()
@@ -391,7 +436,33 @@ impl Builder<'_> {
                 return datafusion::common::internal_err!("{node} is left in the plan");
             }
         }
+        let drains = drained.iter().map(|tree| assembly.join(tree));
+        let drains = drains.collect::<PlanResult<Vec<_>>>()?;
         let (sites, states) = (Arc::new(self.sites), self.states);
-        Ok(JobPlan { sinks, sites, states, config: self.config })
+        Ok(JobPlan { sinks, drains, sites, states, config: self.config })
     }
+}
+
+/// The main ports of ops with a state, to be read to their end whoever else reads them: a query
+/// may stop early, and a state that no sink needs is kept all the same.
+fn drained(
+    job: &Job,
+    states: &[OpState],
+    plans: &HashMap<NodeId, Arc<dyn ExecutionPlan>>,
+) -> Vec<Arc<dyn ExecutionPlan>> {
+    let queries = job.ops.iter().any(|op| matches!(op.body, OpBody::Sql(_)));
+    let mut reached: HashSet<&NodeId> = job.sinks.iter().map(|sink| &sink.from.node).collect();
+    for op in job.ops.iter().rev() {
+        if reached.contains(&op.id) {
+            reached.extend(op.from.iter().map(|from| &from.node));
+        }
+    }
+    let drained = states.iter().filter(|state| queries || !reached.contains(&state.op));
+    let tap = |state: &OpState| {
+        let plan = plans.get(&state.op)?;
+        let partitioning = plan.output_partitioning().clone();
+        let tap = TapExec::new(state.op.clone(), 0, &plan.schema(), partitioning);
+        Some(Arc::new(tap) as Arc<dyn ExecutionPlan>)
+    };
+    drained.filter_map(tap).collect()
 }

@@ -17,8 +17,8 @@ use super::bind::{Reading, SourceExec};
 use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
-    CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec, Routing, SharedExec,
-    Sites, TransformExec, UpdateExec, UpdateV1, WasmAggregate, WasmScalar,
+    CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec, Routing, RunningExec,
+    RunningV1, SharedExec, Sites, TransformExec, UpdateExec, UpdateV1, WasmAggregate, WasmScalar,
 };
 use crate::row_error::ON_ERROR;
 use crate::types;
@@ -50,6 +50,7 @@ enum NodeV1 {
     Shared((u32, Vec<u32>, u32)),
     LeaveOut(CallV1),
     Update(UpdateV1),
+    Running(RunningV1),
 }
 
 /// How a source is read: its number, the number of its policy, and whether rows say where they
@@ -144,6 +145,7 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::Transform(call) => Arc::new(TransformExec::restore(&call, input()?, context)?),
             NodeV1::Shared(shared) => Arc::new(SharedExec::restore(&shared, input()?)?),
             NodeV1::LeaveOut(call) => Arc::new(LeaveOutExec::restore(&call, input()?, context)?),
+            NodeV1::Running(node) => Arc::new(RunningExec::restore(&node, input()?)?),
             NodeV1::Update(node) => Arc::new(UpdateExec::restore(&node, input()?, context)?),
             NodeV1::Gather { id } => Arc::new(ExchangeExec::new(id, Routing::Gather, input()?)),
             NodeV1::ByKey { id, key, partitions } => {
@@ -182,6 +184,8 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::Transform(node.record())
         } else if let Some(node) = node.downcast_ref::<LeaveOutExec>() {
             NodeV1::LeaveOut(node.record())
+        } else if let Some(node) = node.downcast_ref::<RunningExec>() {
+            NodeV1::Running(node.record())
         } else if let Some(node) = node.downcast_ref::<UpdateExec>() {
             NodeV1::Update(node.record())
         } else if let Some(node) = node.downcast_ref::<SharedExec>() {

@@ -52,7 +52,8 @@ impl JobPlan {
             site.begin(bound.now.clone());
         }
         let failed: Arc<Mutex<Vec<DataFusionError>>> = Arc::default();
-        for (sink, plan) in bound.sinks.iter().enumerate() {
+        let sinks = bound.sinks.iter().enumerate().map(|(sink, plan)| (Some(sink), plan));
+        for (sink, plan) in sinks.chain(bound.drains.iter().map(|plan| (None, plan))) {
             for partition in 0..plan.output_partitioning().partition_count() {
                 let (plan, deliver) = (Arc::clone(plan), Arc::clone(deliver));
                 let (context, interrupt) = (Arc::clone(&bound.context), bound.interrupt.clone());
@@ -105,11 +106,17 @@ async fn one(
     plan: &Arc<dyn ExecutionPlan>,
     context: &Arc<datafusion::execution::TaskContext>,
     deliver: &dyn Deliver,
-    sink: usize,
+    sink: Option<usize>,
     partition: usize,
 ) -> Result<()> {
     let carried = |error| DataFusionError::External(Box::new(Received(error)));
     let mut rows = plan.execute(partition, Arc::clone(context))?;
+    let Some(sink) = sink else {
+        while let Some(rows) = rows.next().await {
+            rows?;
+        }
+        return Ok(());
+    };
     let mut out = deliver.open(sink, partition).map_err(carried)?;
     while let Some(rows) = rows.next().await {
         out.take(&rows?).map_err(carried)?;

@@ -15,6 +15,8 @@ use crate::plugin::{CallSite, Counters, Usage};
 pub struct JobPlan {
     /// The sinks, in the order of the job.
     pub sinks: Vec<SinkPlan>,
+    /// Ops with a state that are read to their end besides.
+    pub(super) drains: Vec<Arc<dyn ExecutionPlan>>,
     /// The call sites.
     pub sites: Arc<Sites>,
     /// The states that its ops keep over batches.

@@ -11,10 +11,11 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::call::no_column;
 use crate::id::NodeId;
-use crate::job::{CallSpec, KeepingSpec, OpSpec, Problem, Span};
+use crate::job::{CallSpec, KeepingSpec, NativeSpec, OpBody, OpSpec, Problem, Span};
 use crate::operator::key_group::can_be_key;
 use crate::operator::{Call, ChannelId, ExchangeExec, Keeping, OpState, Routing, UpdateExec};
 use crate::plugin::Kind;
+use crate::row_error::OnError;
 use crate::types;
 
 /// Problems of a list of key columns.
@@ -36,6 +37,31 @@ pub fn wrong_key_columns(key: &[String], span: &Span, input: &SchemaRef) -> Vec<
             Ok(_) => None,
         })
         .collect()
+}
+
+/// The problem of `across = "run"` on an aggregate, if there is one.
+pub fn wrong_across(op: &OpSpec, call: Option<&CallSpec>) -> Option<Problem> {
+    let span = op.across.clone()?;
+    let problem = |message: &str| Problem::new("WEIR-PLAN-020", message).at(span, "");
+    let keyless = match (&op.body, call) {
+        (_, Some(call)) => call.key.is_empty(),
+        (OpBody::Native(NativeSpec::Count { key, .. }), _)
+        | (OpBody::Native(NativeSpec::Aggregate { key, .. }), _) => key.is_empty(),
+        _ => false,
+    };
+    if keyless {
+        return Some(problem("an aggregate over batches needs a `key`").help(
+            "what it knows is kept by key: name columns; a column that is the same in every row \
+             makes one group of all",
+        ));
+    }
+    if call.is_some_and(|call| call.on_error != OnError::Fail) {
+        return Some(problem("an aggregate over batches can't leave rows out").help(
+            "a group that lost a row would be wrong for ever: remove `on_error`, or put rows \
+             aside in an op before",
+        ));
+    }
+    None
 }
 
 /// Problems of `key` and of what else says how keys are treated.

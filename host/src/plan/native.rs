@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, ScalarValue};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
-use datafusion::physical_expr::expressions::{Literal, col};
+use datafusion::physical_expr::expressions::{Literal, cast, col};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use crate::operator::{Call, ChannelId, ExchangeExec, LeaveOutExec, Routing, WasmAggregate};
+use super::call::no_column;
+use crate::id::NodeId;
+use crate::job::{AggregateFunction, AggregateSpec, Problem};
+use crate::operator::{
+    Call, ChannelId, ExchangeExec, LeaveOutExec, OpState, Routing, RunningExec, WasmAggregate,
+};
 use crate::row_error::OnError;
+use crate::types;
 
 /// The name of the column that a count gives.
 pub const COUNT: &str = "count";
@@ -25,92 +34,160 @@ fn columns(names: &[String], schema: &SchemaRef) -> Result<Vec<Named>> {
     names.iter().map(|name| Ok((col(name, schema)?, name.clone()))).collect()
 }
 
-/// Partial before the exchange, final after it.
-fn grouped(
-    key: &[String],
-    aggregate: AggregateFunctionExpr,
-    input: Arc<dyn ExecutionPlan>,
-    id: ChannelId,
-    partitions: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = input.schema();
-    let aggregates = vec![Arc::new(aggregate)];
-    let group_by = PhysicalGroupBy::new_single(columns(key, &schema)?);
-    let partial = Arc::new(AggregateExec::try_new(
-        AggregateMode::Partial,
-        group_by.clone(),
-        aggregates.clone(),
-        vec![None],
-        input,
-        Arc::clone(&schema),
-    )?);
-    let (routing, mode) = if key.is_empty() {
-        (Routing::Gather, AggregateMode::Final)
-    } else {
-        let key = columns(key, &partial.schema())?.into_iter().map(|(expr, _)| expr).collect();
-        (Routing::ByKey { key, partitions }, AggregateMode::FinalPartitioned)
-    };
-    let exchanged = Arc::new(ExchangeExec::new(id, routing, partial));
-    Ok(Arc::new(AggregateExec::try_new(
-        mode,
-        group_by.as_final(),
-        aggregates,
-        vec![None],
-        exchanged,
-        schema,
-    )?))
+/// What is grouped, and how.
+pub struct Grouping<'a> {
+    /// The key; empty = all rows are one group.
+    pub key: &'a [String],
+    /// The rows.
+    pub input: Arc<dyn ExecutionPlan>,
+    /// The channel of the exchange.
+    pub id: ChannelId,
+    /// Lanes.
+    pub partitions: usize,
+    /// The op whose state it is, with its version, if the aggregates live on over batches.
+    pub kept: Option<(&'a NodeId, u32)>,
 }
 
-/// Rows by key, or all rows.
-pub fn count(
-    key: &[String],
-    input: Arc<dyn ExecutionPlan>,
-    id: ChannelId,
-    partitions: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let one: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::Int64(Some(1))));
-    let aggregate = AggregateExprBuilder::new(count_udaf(), vec![one])
-        .schema(input.schema())
-        .alias(COUNT)
-        .build()?;
-    grouped(key, aggregate, input, id, partitions)
-}
+/// A plan, and the state that it keeps.
+pub type Grouped = (Arc<dyn ExecutionPlan>, Option<OpState>);
 
-/// The aggregator of a plugin by key, or over all rows.
-pub fn aggregate(
-    key: &[String],
-    call: &Call,
-    input: Arc<dyn ExecutionPlan>,
-    id: ChannelId,
-    partitions: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = input.schema();
-    let read = |place: &usize| col(schema.field(*place).name(), &schema);
-    let arguments = call.reads.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let lossy = call.site.on_error() != OnError::Fail;
-    let function = WasmAggregate::new(Arc::clone(&call.site), lossy);
-    let function = Arc::new(AggregateUDF::from(function));
-    let result = format!("{}()", call.site.op());
-    let aggregate = AggregateExprBuilder::new(function, arguments)
-        .schema(Arc::clone(&schema))
-        .alias(&result)
-        .build()?;
-    let grouped = grouped(key, aggregate, input, id, partitions)?;
-    if lossy {
-        return Ok(Arc::new(LeaveOutExec::new(call.clone(), grouped)));
+impl Grouping<'_> {
+    /// Partial before the exchange, final after it; over batches, what was kept comes in between.
+    fn plan(self, aggregates: Vec<AggregateFunctionExpr>) -> Result<Grouped> {
+        let schema = self.input.schema();
+        let aggregates: Vec<_> = aggregates.into_iter().map(Arc::new).collect();
+        let group_by = PhysicalGroupBy::new_single(columns(self.key, &schema)?);
+        let step = |mode, group_by, input| {
+            let (aggregates, filters) = (aggregates.clone(), vec![None; aggregates.len()]);
+            let schema = Arc::clone(&schema);
+            let made = AggregateExec::try_new(mode, group_by, aggregates, filters, input, schema)?;
+            Ok::<_, DataFusionError>(Arc::new(made))
+        };
+        let partial = step(AggregateMode::Partial, group_by.clone(), Arc::clone(&self.input))?;
+        let (routing, mode) = if self.key.is_empty() {
+            (Routing::Gather, AggregateMode::Final)
+        } else {
+            let key = columns(self.key, &partial.schema())?;
+            let key = key.into_iter().map(|(expr, _)| expr).collect();
+            let partitions = self.partitions;
+            (Routing::ByKey { key, partitions }, AggregateMode::FinalPartitioned)
+        };
+        let exchanged = Arc::new(ExchangeExec::new(self.id, routing, partial));
+        let Some((op, version)) = self.kept else {
+            return Ok((step(mode, group_by.as_final(), exchanged)?, None));
+        };
+        let merged = step(AggregateMode::PartialReduce, group_by.as_final(), exchanged)?;
+        let running = RunningExec::new(op.clone(), version, merged)?;
+        let state = running.state();
+        Ok((Arc::new(running), Some(state)))
     }
-    let schema = grouped.schema();
-    let mut out = columns(key, &schema)?;
-    let value = col(&result, &schema)?;
-    match call.site.ports()[0].fields().as_ref() {
-        [only] => out.push((value, only.name().clone())),
-        fields => {
-            for field in fields {
-                out.push((field_of(&value, field.name(), &schema)?, field.name().clone()));
+
+    /// Rows by key, or all rows.
+    pub fn count(self) -> Result<Grouped> {
+        let schema = self.input.schema();
+        let one: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::Int64(Some(1))));
+        let aggregate = AggregateExprBuilder::new(count_udaf(), vec![one])
+            .schema(schema)
+            .alias(COUNT)
+            .build()?;
+        self.plan(vec![aggregate])
+    }
+
+    /// Aggregates of the host's own. Their columns must be there and of types that fit.
+    pub fn aggregates(self, wanted: &[AggregateSpec]) -> Result<Grouped> {
+        let schema = self.input.schema();
+        let built = wanted.iter().map(|one| {
+            let (function, argument) = own(one, &schema)?;
+            AggregateExprBuilder::new(function, vec![argument])
+                .schema(Arc::clone(&schema))
+                .alias(&one.name)
+                .build()
+        });
+        let built = built.collect::<Result<Vec<_>>>()?;
+        self.plan(built)
+    }
+
+    /// The aggregator of a plugin.
+    pub fn aggregator(self, call: &Call) -> Result<Grouped> {
+        let schema = self.input.schema();
+        let read = |place: &usize| col(schema.field(*place).name(), &schema);
+        let arguments = call.reads.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let lossy = call.site.on_error() != OnError::Fail;
+        let function = WasmAggregate::new(Arc::clone(&call.site), lossy);
+        let function = Arc::new(AggregateUDF::from(function));
+        let result = format!("{}()", call.site.op());
+        let aggregate = AggregateExprBuilder::new(function, arguments)
+            .schema(Arc::clone(&schema))
+            .alias(&result)
+            .build()?;
+        let key = self.key;
+        let (grouped, state) = self.plan(vec![aggregate])?;
+        if lossy {
+            return Ok((Arc::new(LeaveOutExec::new(call.clone(), grouped)), state));
+        }
+        let schema = grouped.schema();
+        let mut out = columns(key, &schema)?;
+        let value = col(&result, &schema)?;
+        match call.site.ports()[0].fields().as_ref() {
+            [only] => out.push((value, only.name().clone())),
+            fields => {
+                for field in fields {
+                    out.push((field_of(&value, field.name(), &schema)?, field.name().clone()));
+                }
             }
         }
+        Ok((Arc::new(ProjectionExec::try_new(out, grouped)?), state))
     }
-    Ok(Arc::new(ProjectionExec::try_new(out, grouped)?))
+}
+
+/// What is wrong with aggregates of these columns.
+pub fn wrong_aggregates(wanted: &[AggregateSpec], input: &SchemaRef) -> Vec<Problem> {
+    let wrong = |one: &AggregateSpec| {
+        let column = one.column.as_ref()?;
+        let Ok(field) = input.field_with_name(column) else {
+            return Some(no_column(column, input, &one.span, "aggregates"));
+        };
+        let number = field.data_type().is_numeric();
+        let fits = match one.function {
+            AggregateFunction::Count => true,
+            AggregateFunction::Sum | AggregateFunction::Avg => number,
+            AggregateFunction::Min | AggregateFunction::Max => !field.data_type().is_nested(),
+        };
+        let is = types::describe(field.data_type());
+        let message = format!("column `{column}` is {is}, of which this can't be made");
+        let help = "sums and means are of numbers, least and greatest of anything but lists and \
+                    structs";
+        (!fits).then(|| Problem::new("WEIR-PLAN-021", message).at(one.span.clone(), "").help(help))
+    };
+    wanted.iter().filter_map(wrong).collect()
+}
+
+/// The function of an aggregate and what it is fed with: sums and means are made in the widest
+/// type of their kind.
+fn own(
+    wanted: &AggregateSpec,
+    schema: &SchemaRef,
+) -> Result<(Arc<AggregateUDF>, Arc<dyn PhysicalExpr>)> {
+    let Some(name) = &wanted.column else {
+        return Ok((count_udaf(), Arc::new(Literal::new(ScalarValue::Int64(Some(1))))));
+    };
+    let column = col(name, schema)?;
+    let is = column.data_type(schema)?;
+    let (function, wide) = match wanted.function {
+        AggregateFunction::Count => (count_udaf(), None),
+        AggregateFunction::Min => (min_udaf(), None),
+        AggregateFunction::Max => (max_udaf(), None),
+        AggregateFunction::Sum if is.is_integer() => (sum_udaf(), Some(DataType::Int64)),
+        AggregateFunction::Sum if is.is_floating() => (sum_udaf(), Some(DataType::Float64)),
+        AggregateFunction::Sum => (sum_udaf(), None),
+        AggregateFunction::Avg if is.is_decimal() => (avg_udaf(), None),
+        AggregateFunction::Avg => (avg_udaf(), Some(DataType::Float64)),
+    };
+    let argument = match wide.filter(|wide| *wide != is) {
+        Some(wide) => cast(column, schema, wide)?,
+        None => column,
+    };
+    Ok((function, argument))
 }
 
 /// A field of a struct column.

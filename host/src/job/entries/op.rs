@@ -4,6 +4,7 @@ use super::super::allow::allow;
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::{Problem, Span};
 use super::super::value::{Node, Table, Value};
+use super::super::{AggregateFunction, AggregateSpec};
 use super::super::{
     CallSpec, FunctionSpec, KeepingSpec, Limits, NativeSpec, OpBody, OpSpec, SqlSpec,
 };
@@ -28,7 +29,10 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         .into_iter()
         .filter_map(|kind| Some((kind, fields.take(kind)?)))
         .collect();
-    fields.word("across", &[("batch", ())]);
+    let across = match fields.word("across", &[("batch", false), ("run", true)]) {
+        Some(true) => fields.take("across").map(|node| node.span.clone()),
+        _ => None,
+    };
     // The tables that a query names are its inputs, and who says nothing of what it does may want
     // to be a query.
     let implicit = !given.is_empty() && given.iter().all(|(kind, _)| *kind != "sql");
@@ -47,11 +51,23 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
             let sql = fields.filled("sql", "such as `sql = \"SELECT word FROM lines\"`");
             (sql.map(|(sql, span)| OpBody::Sql(SqlSpec { sql, span })), "an op with `sql`")
         }
-        [_] => (native(&fields), "this `native`"),
+        [_] => (native(&fields, problems), "this `native`"),
         other => (not_one(&fields, other), ""),
     };
+    let alone = matches!(
+        body,
+        Some(OpBody::Sql(_))
+            | Some(OpBody::Native(NativeSpec::Union | NativeSpec::Repartition { .. }))
+    );
+    if let Some(span) = across.as_ref().filter(|_| alone) {
+        fields.senseless(
+            span,
+            "`across = \"run\"` is for aggregates, and this op is none".into(),
+            "leave it out; `native = \"aggregate\"` or an aggregator of a plugin lives on",
+        );
+    }
     fields.finish_as(what, &OF_CALLS);
-    Some(OpSpec { id: NodeId::new(id?), from: from?, body: body?, span })
+    Some(OpSpec { id: NodeId::new(id?), from: from?, body: body?, across, span })
 }
 
 fn not_one(fields: &Fields<'_>, given: &[(&'static str, &Node)]) -> Option<OpBody> {
@@ -77,8 +93,57 @@ fn keys(fields: &Fields<'_>) -> (Vec<String>, Span) {
     fields.columns("key").unwrap_or_else(|| (Vec::new(), fields.span.clone()))
 }
 
-fn native(fields: &Fields<'_>) -> Option<OpBody> {
-    let kinds = [("count", 0), ("union", 1), ("repartition", 2)];
+/// The aggregates that the host has itself, as they are written.
+const AGGREGATES: [(&str, AggregateFunction); 5] = [
+    ("count", AggregateFunction::Count),
+    ("sum", AggregateFunction::Sum),
+    ("min", AggregateFunction::Min),
+    ("max", AggregateFunction::Max),
+    ("avg", AggregateFunction::Avg),
+];
+
+fn aggregates(fields: &Fields<'_>, problems: &Problems) -> Vec<AggregateSpec> {
+    let Some((table, span)) = fields.table("aggregates") else {
+        fields.missing("aggregates", "such as `aggregates = { total = \"sum(price)\" }`");
+        return Vec::new();
+    };
+    if table.entries.is_empty() {
+        fields.senseless(&span, "`aggregates` is empty".into(), "name a column that comes out");
+    }
+    let one = |(name, _, node): &(String, Span, Node)| {
+        let Value::Text(text) = &node.value else {
+            fields.wrong(
+                &format!("aggregates.{}", brief(name)),
+                node,
+                "a text like \"sum(price)\"",
+            );
+            return None;
+        };
+        let parsed = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
+        let known = parsed.and_then(|(called, column)| {
+            let called = called.trim().to_lowercase();
+            let (_, function) = AGGREGATES.iter().find(|(name, _)| *name == called)?;
+            let column = Some(column.trim()).filter(|column| !matches!(*column, "*" | ""));
+            let whole = column.is_some() || *function == AggregateFunction::Count;
+            whole.then(|| (*function, column.map(str::to_owned)))
+        });
+        if known.is_none() {
+            let message = format!("`{}` is no aggregate", brief(text));
+            problems.borrow_mut().push(
+                Problem::new("WEIR-JOB-003", message).at(node.span.clone(), "").help(
+                    "there are `count(*)`, `count(c)`, `sum(c)`, `min(c)`, `max(c)` and `avg(c)` \
+                     of a column `c`; other things can be made with `sql` or a plugin",
+                ),
+            );
+        }
+        let (function, column) = known?;
+        Some(AggregateSpec { name: name.clone(), function, column, span: node.span.clone() })
+    };
+    table.entries.iter().filter_map(one).collect()
+}
+
+fn native(fields: &Fields<'_>, problems: &Problems) -> Option<OpBody> {
+    let kinds = [("count", 0), ("union", 1), ("repartition", 2), ("aggregate", 3)];
     let kind = fields.word("native", &kinds);
     if kind != Some(1) {
         fields.take("key");
@@ -89,6 +154,10 @@ fn native(fields: &Fields<'_>) -> Option<OpBody> {
             NativeSpec::Count { key, key_span }
         }
         1 => NativeSpec::Union,
+        3 => {
+            let (key, key_span) = keys(fields);
+            NativeSpec::Aggregate { key, key_span, aggregates: aggregates(fields, problems) }
+        }
         _ => {
             if fields.take("key").is_none() {
                 fields.missing("key", "rows of one key go to one lane: `key = [\"word\"]`");

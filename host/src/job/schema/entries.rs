@@ -189,6 +189,13 @@ const OF_OPS: &[Setting] = &[Setting::new(
 )
 .preset(Preset::Text("batch"))];
 
+const OF_AGGREGATES: &[Setting] = &[Setting::new(
+    "across",
+    Shape::Words(&["batch", "run"]),
+    "How long an aggregate lives: for a batch, or on over all batches.",
+)
+.preset(Preset::Text("batch"))];
+
 const FROM_ABOVE: &[Setting] = &[FROM.preset(Preset::Said("the entry above"))];
 
 const fn native(words: &'static [&'static str], says: &'static str) -> Setting {
@@ -199,8 +206,11 @@ const KEY: Setting =
     Setting::new("key", COLUMNS, "Columns to group by. Default: all rows are one group.");
 
 /// `[[op]]`.
-pub static OP: [Place; 5] = [
-    Place::new("a function of a plugin", &[BY_ID, FROM_ABOVE, CALL, CALL_OF_OP, ON_ERROR, OF_OPS]),
+pub static OP: [Place; 6] = [
+    Place::new(
+        "a function of a plugin",
+        &[BY_ID, FROM_ABOVE, CALL, CALL_OF_OP, ON_ERROR, OF_AGGREGATES],
+    ),
     Place::new(
         "a query",
         &[
@@ -223,7 +233,26 @@ pub static OP: [Place; 5] = [
             BY_ID,
             FROM_ABOVE,
             &[native(&["count"], "Counts rows by `key`, as `count: int64`."), KEY],
-            OF_OPS,
+            OF_AGGREGATES,
+        ],
+    ),
+    Place::new(
+        "aggregates rows",
+        &[
+            BY_ID,
+            FROM_ABOVE,
+            &[
+                native(&["aggregate"], "Aggregates rows by `key`."),
+                KEY,
+                Setting::new(
+                    "aggregates",
+                    Shape::Named(".", &FILLED),
+                    "Columns that come out, each as `count(*)`, `count(c)`, `sum(c)`, `min(c)`, \
+                     `max(c)` or `avg(c)`.",
+                )
+                .needed(),
+            ],
+            OF_AGGREGATES,
         ],
     ),
     Place::new(
