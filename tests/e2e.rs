@@ -43,12 +43,16 @@ mod new;
 mod on_error;
 #[path = "e2e/parquet.rs"]
 mod parquet;
+#[path = "e2e/resume.rs"]
+mod resume;
 #[path = "e2e/rights.rs"]
 mod rights;
 #[path = "e2e/running.rs"]
 mod running;
 #[path = "e2e/shape.rs"]
 mod shape;
+#[path = "e2e/shop.rs"]
+mod shop;
 #[path = "e2e/sockets.rs"]
 mod sockets;
 #[path = "e2e/standalone.rs"]

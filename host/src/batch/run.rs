@@ -374,7 +374,7 @@ impl<'a> Runner<'a> {
         let least = Micros(self.last_time.0.saturating_add(1000));
         let scripted = self.start.mode == Mode::Once
             && self.start.sources.iter().all(|(_, source)| source.is_scripted());
-        if scripted && self.last_time.0 > i64::MIN {
+        if (scripted || self.start.by_batches) && self.last_time.0 > i64::MIN {
             let interval = i64::try_from(self.start.interval.as_micros()).unwrap_or(i64::MAX);
             return Micros(self.last_time.0.saturating_add(interval)).max(least);
         }

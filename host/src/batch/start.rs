@@ -30,6 +30,8 @@ pub struct Start {
     pub sinks: Vec<(SinkId, Box<dyn Sink>)>,
     /// The interval; zero = as fast as there is input.
     pub interval: Duration,
+    /// Whether time goes on by one interval with each batch, whatever the machine's clock says.
+    pub by_batches: bool,
     /// How long it runs.
     pub mode: Mode,
     /// Lanes.

@@ -119,6 +119,7 @@ fn start(
         sources: opened.sources.clone(),
         sinks,
         interval: job.settings.batch,
+        by_batches: job.settings.by_batches,
         mode: if args.once { Mode::Once } else { Mode::Continuous },
         parallelism: open::parallelism(job),
         stop: stop.clone(),

@@ -231,6 +231,7 @@ fn batch(
         sources,
         sinks: vec![(SinkId::new("test"), Box::new(collected.clone()))],
         interval: Duration::ZERO,
+        by_batches: false,
         mode: Mode::Once,
         parallelism: open::parallelism(job),
         stop: Stop::default(),

@@ -121,6 +121,9 @@ pub struct Settings {
     /// `confine`: whether the process gives up the files and ports that the job does not name,
     /// where the kernel can do that. Default yes.
     pub confine: bool,
+    /// `clock = "batches"`: whether the time of a batch is one interval after that of the batch
+    /// before, whatever the machine's clock says. Default no.
+    pub by_batches: bool,
     /// `grace`: how long a stop may take to finish the batch in flight. Default 30 s.
     pub grace: Duration,
 }

@@ -283,6 +283,9 @@ fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {
         parallelism: fields.number("parallelism").and_then(|lanes| usize::try_from(lanes).ok()),
         memory: fields.bytes("memory").unwrap_or_default(),
         confine: fields.flag("confine").unwrap_or(true),
+        by_batches: fields
+            .word("clock", &[("machine", false), ("batches", true)])
+            .unwrap_or_default(),
         grace: fields.time("grace").unwrap_or_default(),
     };
     fields.finish();

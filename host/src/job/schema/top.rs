@@ -30,6 +30,12 @@ pub static JOB: Place = Place::new(
         )
         .preset(Preset::Flag(true)),
         Setting::new(
+            "clock",
+            Shape::Words(&["machine", "batches"]),
+            "The time of batches: the machine's, or one interval more with each batch.",
+        )
+        .preset(Preset::Text("machine")),
+        Setting::new(
             "grace",
             Shape::Time(Duration::ZERO, DAY),
             "How long a stop may take to finish the batch in flight.",
