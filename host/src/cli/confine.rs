@@ -54,8 +54,15 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
         }
     }
     for sink in &job.sinks {
-        if let SinkKind::File { path, .. } = &sink.kind {
-            needs.write.push(made(job.folder.join(path))?);
+        match &sink.kind {
+            SinkKind::File { path, .. } => needs.write.push(made(job.folder.join(path))?),
+            // Its log, and batches that are not visible yet, are beside a database.
+            SinkKind::Sqlite { path, .. } => {
+                let path = job.folder.join(path);
+                let folder = path.parent().filter(|folder| *folder != Path::new(""));
+                needs.write.push(made(folder.unwrap_or(Path::new(".")).to_owned())?);
+            }
+            SinkKind::Console { .. } => {}
         }
     }
     let puts_aside = job.sources.iter().any(|source| source.on_error == OnError::DeadLetter)

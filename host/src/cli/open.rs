@@ -10,10 +10,11 @@ use arrow::datatypes::SchemaRef;
 use super::failure::Failure;
 use super::{Format, JobArgs, exit, output, report};
 use crate::id::NodeId;
-use crate::job::{self, Job, JobError, Outside, Section, TEXT_BYTES_MAX};
+use crate::job::{self, Job, JobError, Outside, Problem, Section, TEXT_BYTES_MAX};
 use crate::plan::{self, JobPlan, Loaded, Settings};
 use crate::plugin::build::cache_folder;
 use crate::plugin::{Cache, Compiler, Wall};
+use crate::sink;
 use crate::source::{self, Source};
 
 /// The largest file of a secret, in bytes.
@@ -167,6 +168,27 @@ impl Opened {
     /// Builds the plan for these columns.
     pub fn plan_for(&self, schemas: &HashMap<NodeId, SchemaRef>) -> Result<JobPlan, JobError> {
         let settings = Settings { parallelism: parallelism(&self.job) };
-        plan::build(&self.job, &self.loaded, schemas, &settings)
+        let plan = plan::build(&self.job, &self.loaded, schemas, &settings)?;
+        self.check_sinks(&plan)?;
+        Ok(plan)
+    }
+
+    /// Checks that the sinks can take the rows that the plan gives them.
+    fn check_sinks(&self, plan: &JobPlan) -> Result<(), JobError> {
+        let mut problems = Vec::new();
+        for (spec, planned) in self.job.sinks.iter().zip(&plan.sinks) {
+            if let Err(error) = sink::check(spec, &planned.schema()) {
+                let message = format!("sink `{}`: {error}", spec.id);
+                let problem = Problem::new(error.code(), message).at(spec.span.clone(), "");
+                problems.push(match error.help() {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(JobError { text: Arc::clone(&self.job.text), problems })
     }
 }

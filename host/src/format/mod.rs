@@ -14,6 +14,7 @@ pub mod text;
 mod time;
 
 pub use error::{BadLine, CODES, FormatError};
+pub use time::{write_date, write_moment};
 
 use arrow::array::RecordBatch;
 

@@ -29,8 +29,8 @@ pub(super) fn parse_timestamp(text: &str) -> Option<i64> {
     i64::try_from(seconds * i128::from(MICROS_PER_SECOND) + i128::from(micros)).ok()
 }
 
-/// Appends the day.
-pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
+/// Appends the day, as `2026-01-31`.
+pub fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil(days);
     // Writing to memory can't fail.
     let _ = if (0..=9999).contains(&year) {
@@ -44,15 +44,27 @@ pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
 pub(super) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
     let seconds = micros.div_euclid(MICROS_PER_SECOND);
     let fraction = micros.rem_euclid(MICROS_PER_SECOND);
-    write_date(seconds.div_euclid(SECONDS_PER_DAY), out);
-    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    let _ = write!(out, "T{hour:02}:{minute:02}:{second:02}");
+    write_second(seconds, out);
+    // Writing to memory can't fail.
     let _ = match fraction {
         0 => write!(out, "Z"),
         _ if fraction % 1000 == 0 => write!(out, ".{:03}Z", fraction / 1000),
         _ => write!(out, ".{fraction:06}Z"),
     };
+}
+
+/// Appends the moment in UTC with six digits of the second, so that text sorts as time does.
+pub fn write_moment(micros: i64, out: &mut Vec<u8>) {
+    write_second(micros.div_euclid(MICROS_PER_SECOND), out);
+    // Writing to memory can't fail.
+    let _ = write!(out, ".{:06}Z", micros.rem_euclid(MICROS_PER_SECOND));
+}
+
+fn write_second(seconds: i64, out: &mut Vec<u8>) {
+    write_date(seconds.div_euclid(SECONDS_PER_DAY), out);
+    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let _ = write!(out, "T{hour:02}:{minute:02}:{second:02}");
 }
 
 /// The days of a date, and what follows it.

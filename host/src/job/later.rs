@@ -5,7 +5,7 @@ use super::problem::{Problem, Span};
 /// Settings, each with what can be done until then.
 const SETTINGS: [(&str, &str); 12] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
-    ("delivery", "the file sink writes each batch once, the console at least once"),
+    ("delivery", "file and sqlite sinks have each batch once, the console at least once"),
     ("event_time", "there are no event-time windows yet"),
     ("key_groups", "there is no state over batches yet"),
     ("remember", "batches are not kept"),
@@ -45,8 +45,8 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
     let help = match setting {
         _ if !values.contains(&text) => return None,
         "type" => {
-            "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\" and \
-             \"file\""
+            "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\", \
+             \"file\" and \"sqlite\""
         }
         "format" => "use \"text\", \"json\", \"csv\" or \"parquet\"",
         _ => {

@@ -437,4 +437,28 @@ pub enum SinkKind {
         /// `format`: default json.
         format: FormatKind,
     },
+    /// `type = "sqlite"`: a table of a SQLite database.
+    Sqlite {
+        /// `path`: the file of the database, as `path` of a file sink.
+        path: String,
+        /// Where `path` stands.
+        path_span: Span,
+        /// `table`.
+        table: String,
+        /// `upsert`: the columns by which a row takes the place of an older one; empty = rows are
+        /// added.
+        upsert: Vec<String>,
+    },
+}
+
+impl SinkKind {
+    /// Where it writes, if that is a place, and where the place stands in the text.
+    pub fn path(&self) -> Option<(&str, &Span)> {
+        match self {
+            Self::Console { .. } => None,
+            Self::File { path, path_span, .. } | Self::Sqlite { path, path_span, .. } => {
+                Some((path, path_span))
+            }
+        }
+    }
 }

@@ -9,8 +9,11 @@
 mod banner;
 mod collect;
 mod console;
+#[cfg(test)]
+mod contract;
 mod error;
 mod file;
+mod sqlite;
 #[cfg(test)]
 mod test_kit;
 
@@ -188,5 +191,17 @@ pub fn open(spec: &SinkSpec, folder: &Path, lines: &Lines) -> Result<Box<dyn Sin
         SinkKind::File { path, format, .. } => {
             Box::new(file::FileSink::open(spec.id.clone(), &folder.join(path), *format)?)
         }
+        SinkKind::Sqlite { path, table, upsert, .. } => {
+            let path = folder.join(path);
+            Box::new(sqlite::SqliteSink::open(spec.id.clone(), &path, table, upsert)?)
+        }
     })
+}
+
+/// Checks that the sink can take rows of these columns, as far as it is known before it is opened.
+pub fn check(spec: &SinkSpec, schema: &SchemaRef) -> Result<(), SinkError> {
+    match &spec.kind {
+        SinkKind::Console { .. } | SinkKind::File { .. } => Ok(()),
+        SinkKind::Sqlite { upsert, .. } => sqlite::check(schema, upsert),
+    }
 }

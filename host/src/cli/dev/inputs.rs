@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::folder_of;
 use crate::cli::confine::fixed_part;
-use crate::job::{Job, SinkKind, SourceKind};
+use crate::job::{Job, SourceKind};
 
 /// Names in a plugin's folder that hold what was built or fetched.
 const MADE: [&str; 4] = ["target", "vendor", "node_modules", "__pycache__"];
@@ -60,9 +60,7 @@ impl Inputs {
         }
         inputs.outputs.push(at(&job.dead_letters.path));
         for sink in &job.sinks {
-            if let SinkKind::File { path, .. } = &sink.kind {
-                inputs.outputs.push(at(path));
-            }
+            inputs.outputs.extend(sink.kind.path().map(|(path, _)| at(path)));
         }
         inputs
     }

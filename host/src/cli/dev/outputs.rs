@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::inputs;
 use crate::cli::failure::Failure;
-use crate::job::{Job, SinkKind};
+use crate::job::Job;
 
 /// The outputs of a run.
 pub struct Outputs {
@@ -22,7 +22,7 @@ impl Outputs {
     /// Moves everything that a job writes into a folder of its own.
     pub fn of(job: &Job) -> Self {
         let below = format!(".weir/{}/dev", job.name.as_str());
-        let sinks = job.sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::File { .. }));
+        let sinks = job.sinks.iter().filter(|sink| sink.kind.path().is_some());
         let mut settings: Vec<String> =
             sinks.map(|sink| format!("sink.{0}.path={below}/{0}", sink.id)).collect();
         let files = !settings.is_empty();

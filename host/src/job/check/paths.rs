@@ -11,9 +11,9 @@ const UPWARDS: &str = "it would lead elsewhere than it seems to: write below the
 
 /// Holds the paths of sinks against those of other sinks and of sources.
 pub fn check(job: &Job, problems: &mut Vec<Problem>) {
-    let mut seen: Vec<(PathBuf, &Span)> = Vec::new();
+    let mut seen: Vec<(PathBuf, &Span, &SinkKind)> = Vec::new();
     for sink in &job.sinks {
-        let SinkKind::File { path, path_span, .. } = &sink.kind else { continue };
+        let Some((path, path_span)) = sink.kind.path() else { continue };
         if Path::new(path).components().any(|part| part == Component::ParentDir) {
             problems.push(
                 Problem::new("WEIR-JOB-016", "the path of a sink can't have `..`")
@@ -23,17 +23,23 @@ pub fn check(job: &Job, problems: &mut Vec<Problem>) {
             continue;
         }
         let place = tidy(&job.folder, path);
-        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == place) {
+        if let Some((_, first, other)) = seen.iter().find(|(known, ..)| *known == place)
+            && let Some((message, help)) = clash(&sink.kind, other)
+        {
             problems.push(
-                Problem::new("WEIR-JOB-016", "two sinks write to one folder")
+                Problem::new("WEIR-JOB-016", message)
                     .at(path_span.clone(), "again here")
                     .at((*first).clone(), "first here")
-                    .help("give each a folder of its own"),
+                    .help(help),
             );
         }
         for source in &job.sources {
             let SourceKind::File(file) = &source.kind else { continue };
-            if reads(file, &job.folder, &place) {
+            let reads = match &sink.kind {
+                SinkKind::Sqlite { .. } => reads_file(file, &job.folder, &place),
+                _ => reads(file, &job.folder, &place),
+            };
+            if reads {
                 let message = format!("the sink writes into what source `{}` reads", source.id);
                 problems.push(
                     Problem::new("WEIR-JOB-016", message)
@@ -43,7 +49,20 @@ pub fn check(job: &Job, problems: &mut Vec<Problem>) {
                 );
             }
         }
-        seen.push((place, path_span));
+        seen.push((place, path_span, &sink.kind));
+    }
+}
+
+/// Why two sinks can't write to one place, and the way out, if they can't.
+fn clash(one: &SinkKind, other: &SinkKind) -> Option<(&'static str, &'static str)> {
+    match (one, other) {
+        (SinkKind::Sqlite { table: one, .. }, SinkKind::Sqlite { table: other, .. }) => one
+            .eq_ignore_ascii_case(other)
+            .then_some(("two sinks write to one table", "give each a table of its own")),
+        (SinkKind::Sqlite { .. }, _) | (_, SinkKind::Sqlite { .. }) => {
+            Some(("one sink makes a folder here, another one a file", "give each its own path"))
+        }
+        _ => Some(("two sinks write to one folder", "give each a folder of its own")),
     }
 }
 
@@ -78,10 +97,43 @@ fn reads(file: &FileSourceSpec, folder: &Path, place: &Path) -> bool {
     own || deep || pattern.len() >= below.components().count() + 2
 }
 
+/// Whether a source reads the file that a sink writes, or others beside it.
+fn reads_file(file: &FileSourceSpec, folder: &Path, place: &Path) -> bool {
+    let beside = place.parent().unwrap_or(place);
+    let all = !file.path.contains(['*', '?', '[', '{', '\\']);
+    // A pattern right in the folder of the job is not taken for one that means databases.
+    (all && reads(file, folder, place))
+        || (beside != tidy(folder, "") && reads(file, folder, beside))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::job::FormatKind;
+
+    #[test]
+    fn a_source_reads_a_database_in_its_own_folder() {
+        for (source, sink, expected) in [
+            ("in", "out.db", false),
+            ("in", "in/out.db", true),
+            (".", "out.db", true),
+            ("*.txt", "out.db", false),
+            ("in/*.txt", "in/out.db", true),
+            ("in/*.txt", "out/out.db", false),
+            ("in.txt", "in.txt", true),
+        ] {
+            let file = FileSourceSpec {
+                path: source.into(),
+                path_span: 0..0,
+                format: FormatKind::Text,
+                files_per_batch: None,
+                max_unpacked: 0,
+            };
+            let folder = Path::new("/job");
+            let found = reads_file(&file, folder, &tidy(folder, sink));
+            assert_eq!(found, expected, "{source} and {sink}");
+        }
+    }
 
     #[test]
     fn a_source_reads_its_own_folder_and_what_its_pattern_reaches() {

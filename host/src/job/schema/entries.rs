@@ -299,7 +299,7 @@ const OF_SINKS: &[Setting] = &[
 ];
 
 /// `[[sink]]`.
-pub static SINK: [Place; 2] = [
+pub static SINK: [Place; 3] = [
     Place::new(
         "shows rows",
         &[
@@ -330,6 +330,29 @@ pub static SINK: [Place; 2] = [
                 )
                 .needed(),
                 format(&["text", "json", "csv", "parquet"], "json"),
+            ],
+        ],
+    ),
+    Place::new(
+        "a table of a database",
+        &[
+            BY_ID,
+            OF_SINKS,
+            &[
+                typed(&["sqlite"], "A table of a SQLite database; each batch is one transaction."),
+                Setting::new(
+                    "path",
+                    FILLED,
+                    "The file of the database; relative paths start at the job's folder.",
+                )
+                .needed(),
+                Setting::new("table", FILLED, "The table. It is made if it is missing.").needed(),
+                Setting::new(
+                    "upsert",
+                    Shape::Texts(Texts { like: Some("."), least: 1, unique: true, ..Texts::ANY }),
+                    "Columns by which a row takes the place of an older one. Default: rows are \
+                     added.",
+                ),
             ],
         ],
     ),

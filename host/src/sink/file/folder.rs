@@ -53,7 +53,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Makes a folder and those above it, durably.
-pub(super) fn make_folder(path: &Path) -> Result<(), SinkError> {
+pub(in crate::sink) fn make_folder(path: &Path) -> Result<(), SinkError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -71,6 +71,6 @@ pub(super) fn make_folder(path: &Path) -> Result<(), SinkError> {
 }
 
 /// Makes sure that what was created or renamed in a folder stays so.
-pub(super) fn sync(folder: &Path) -> Result<(), SinkError> {
+pub(in crate::sink) fn sync(folder: &Path) -> Result<(), SinkError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(SinkError::io("sync", folder))
 }

@@ -21,7 +21,7 @@
 //! the next owner publishes it, if a record says that it was ready, or removes it. Those of other
 //! runs can be deleted by hand.
 
-mod folder;
+pub(super) mod folder;
 mod label;
 
 use std::collections::BTreeMap;
@@ -143,7 +143,8 @@ impl Sink for FileSink {
             return Ok(None);
         }
         let path = self.path.join(name);
-        if !path.is_dir() {
+        // Without rows there is nothing to show, and no label.
+        if !path.join(LABEL).is_file() {
             return Ok(None);
         }
         let label = mine.read_same(&path)?;
