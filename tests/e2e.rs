@@ -55,6 +55,8 @@ mod shape;
 mod shop;
 #[path = "e2e/sockets.rs"]
 mod sockets;
+#[path = "e2e/sqlite.rs"]
+mod sqlite;
 #[path = "e2e/standalone.rs"]
 mod standalone;
 #[path = "e2e/testing.rs"]

@@ -105,6 +105,11 @@ impl Ledger {
         self.kept.as_mut().map(|kept| &mut kept.checkpoint)
     }
 
+    /// Where the checkpoint is kept, if there is one.
+    pub fn kept_in(&self) -> Option<Arc<dyn Store>> {
+        self.kept.as_ref().map(|kept| Arc::clone(&kept.blobs.0))
+    }
+
     /// Whether anything is written down.
     pub fn is_kept(&self) -> bool {
         self.kept.is_some()

@@ -44,7 +44,7 @@ impl Runner<'_> {
         let open = history.open.as_ref();
         let generation = found.recovery.generation;
         let lost = match open {
-            Some(open) => self.lost_input(&open.intent)?,
+            Some(open) => self.lost_input(&open.intent, true)?,
             None => Vec::new(),
         };
         Ok(Observed {
@@ -125,10 +125,15 @@ impl Runner<'_> {
         }
     }
 
-    /// Input of a batch that can't be read again.
-    pub(super) fn lost_input(&self, intent: &IntentV1) -> Result<Vec<String>, BatchError> {
+    /// Input of a batch that can't be read again, of sources that should, or that can't, give it
+    /// once more.
+    pub(super) fn lost_input(
+        &self,
+        intent: &IntentV1,
+        replays: bool,
+    ) -> Result<Vec<String>, BatchError> {
         let mut lost = Vec::new();
-        for (id, source) in &self.start.sources {
+        for (id, source) in self.start.sources.iter().filter(|(_, it)| it.replays() == replays) {
             let range = range_of(intent, id).map_err(|error| source_failed(id, error))?;
             lost.extend(source.lost(&range).into_iter().map(|what| format!("{id}: {what}")));
         }

@@ -1,5 +1,7 @@
 //! How far the sources of a job are, from batch to batch and from run to run.
 
+use std::sync::Arc;
+
 use super::error::BatchError;
 use super::ranges::Ranges;
 use super::records;
@@ -12,6 +14,16 @@ use crate::source::{SourceRange, Taken};
 use crate::state::Staged;
 
 impl Runner<'_> {
+    /// Lets sources keep what comes only once where the checkpoint is.
+    pub(super) fn keep_sources(&self) -> Result<(), BatchError> {
+        let Some(store) = self.ledger.kept_in() else { return Ok(()) };
+        for (id, source) in &self.start.sources {
+            let kept = source.keep_in(Arc::clone(&store), self.ledger.generation());
+            kept.map_err(|error| source_failed(id, error))?;
+        }
+        Ok(())
+    }
+
     /// Tells sources how far they were read, with the batch that is run again if there is one.
     pub(super) fn resume_sources(
         &mut self,

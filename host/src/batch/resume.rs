@@ -10,6 +10,7 @@ use crate::checkpoint::record::{IntentV1, PreparedV1, StateRefV1};
 use crate::checkpoint::{Checkpoint, History, Note, Recover, Recovery, StateStep, decide};
 use crate::clock::Micros;
 use crate::id::BatchId;
+use crate::sink::Digest;
 use crate::state::StateError;
 
 /// So many processes may begin a batch one after the other before it is left alone.
@@ -34,6 +35,7 @@ impl Runner<'_> {
     /// Takes up what an earlier run has left. Gives a batch that has to be run again.
     pub(super) fn resume(&mut self) -> Result<Option<Work>, BatchError> {
         let Some(found) = self.start.found.take() else { return Ok(None) };
+        self.keep_sources()?;
         let mut history = found.recovery.history.clone();
         if let Some(batch) = found.from.filter(|batch| !history.rewind(*batch)) {
             // Says which batches there are.
@@ -63,14 +65,32 @@ impl Runner<'_> {
         notes: &[Note],
     ) -> Result<Option<Work>, BatchError> {
         let first = recover.to_string();
+        let gone = self.forgo(history, &recover)?;
         let last = BatchId(history.last());
         self.last_time = Micros(history.last_time().unwrap_or(i64::MIN));
         let again = self.follow(found, history, recover)?;
         if !found.recovery.fresh {
-            let notes = notes.iter().map(note).collect();
+            let notes = notes.iter().map(note).chain(gone).collect();
             self.listener.event(&Event::Resumed { after: last.0, first, notes });
         }
         Ok(again)
+    }
+
+    /// A batch that is run again comes without the lines that nobody has any more. A sink that has
+    /// it keeps what it has.
+    fn forgo(&mut self, history: &History, recover: &Recover) -> Result<Vec<String>, BatchError> {
+        let again = matches!(recover, Recover::Rerun { .. } | Recover::FinishForward { .. });
+        let Some(open) = history.open.as_ref().filter(|_| again) else { return Ok(Vec::new()) };
+        let gone = self.lost_input(&open.intent, false)?;
+        if !gone.is_empty() {
+            let open = BatchId(open.intent.batch);
+            let mut had = self.had.iter_mut().flatten().filter(|had| had.batch == open);
+            had.by_ref().for_each(|had| had.digest = Digest::UNKNOWN);
+        }
+        Ok(gone
+            .into_iter()
+            .map(|what| format!("batch {} comes without {what}", open.intent.batch))
+            .collect())
     }
 
     fn follow(

@@ -10,6 +10,7 @@ mod checkpoint;
 mod completions;
 mod config;
 mod confine;
+mod delivery;
 mod dev;
 mod doctor;
 mod explain;

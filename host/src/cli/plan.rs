@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use clap::Args;
 
+use super::delivery::{self, Way};
 use super::failure::Failure;
 use super::inspect::{columns, fields};
 use super::open::{self, Opened};
 use super::{Format, JobArgs, exit, output};
-use crate::job::SourceKind;
 use crate::plan::{self, JobPlan};
 
 #[derive(Debug, Args)]
@@ -49,15 +49,9 @@ fn text(opened: &Opened, plan: &JobPlan, tree: &str) -> String {
     let lanes = open::parallelism(job);
     let _ =
         writeln!(out, "job {} · batch every {:?} · {lanes} lanes", job.name, job.settings.batch);
-    for source in &job.sources {
-        if matches!(source.kind, SourceKind::Socket(_)) {
-            let _ = writeln!(
-                out,
-                "\nsource {} · at most once: what was received and is in no visible batch is lost \
-                 in a crash",
-                source.id
-            );
-        }
+    let _ = writeln!(out, "\ndelivery, with a checkpoint");
+    for Way { source, sink, level, why } in delivery::ways(job, plan) {
+        let _ = writeln!(out, "  {source} to {sink}: {level}: {why}");
     }
     let _ = writeln!(out, "\nplugins");
     for (name, plugin) in opened.loaded.all() {
@@ -113,6 +107,15 @@ fn json(opened: &Opened, plan: &JobPlan, tree: &str) -> serde_json::Value {
         "plugins": plugins,
         "states": states,
         "granted": plan.rights().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "delivery": delivery::ways(&opened.job, plan)
+            .into_iter()
+            .map(|way| serde_json::json!({
+                "from": way.source,
+                "to": way.sink,
+                "level": way.level,
+                "why": way.why,
+            }))
+            .collect::<Vec<_>>(),
         "plan": tree,
     })
 }

@@ -171,6 +171,8 @@ pub struct SocketSourceSpec {
     pub idle_timeout: Option<Duration>,
     /// `max_rate`: at most so many rows a second. Default no limit.
     pub max_rate: Option<u64>,
+    /// `wal`: whether blocks are written to a log before a batch sees them. Default true.
+    pub wal: bool,
 }
 
 /// Settings of a rate source.

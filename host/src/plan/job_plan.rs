@@ -1,12 +1,14 @@
 //! A job's plan, ready to be bound to the input of a batch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
-use crate::id::{Digest, SinkId};
+use super::bind::SourceExec;
+use crate::id::{Digest, NodeId, SinkId};
 use crate::operator::{OpState, Sites};
 use crate::plugin::{CallSite, Counters, Usage};
 
@@ -37,6 +39,18 @@ impl SinkPlan {
     /// The columns of its rows.
     pub fn schema(&self) -> SchemaRef {
         self.plan.schema()
+    }
+
+    /// The sources that its rows come from.
+    pub fn sources(&self) -> BTreeSet<NodeId> {
+        let (mut found, mut left) = (BTreeSet::new(), vec![&self.plan]);
+        while let Some(node) = left.pop() {
+            if let Some(source) = node.downcast_ref::<SourceExec>() {
+                found.insert(source.source().clone());
+            }
+            left.extend(node.children());
+        }
+        found
     }
 
     /// In how many parts its rows come.

@@ -57,6 +57,11 @@ pub struct Digest {
     pub sum: u128,
 }
 
+impl Digest {
+    /// Of rows that are not known: any others may be the same.
+    pub const UNKNOWN: Self = Self { rows: u64::MAX, sum: 0 };
+}
+
 /// The last batch that a sink has of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastBatch {

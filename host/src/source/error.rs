@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::durable::StoreError;
 use crate::format::FormatError;
 
 /// Why a source can't be opened, cut or read.
@@ -144,6 +145,32 @@ pub enum SourceError {
         /// What the system said.
         error: io::Error,
     },
+    /// The log of what was received can't be read or written.
+    #[error("the log of what was received: {0}")]
+    Log(#[from] StoreError),
+    /// What is in the log is not what was written.
+    #[error("the log of what was received is damaged: `{file}` at byte {offset}: {problem}")]
+    LogDamaged {
+        /// The file, in the folder of the checkpoint.
+        file: String,
+        /// Where, in bytes.
+        offset: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The log does not reach back so far.
+    #[error(
+        "the log of what was received begins with block {first} of receiver {receiver}, and block \
+         {needed} is needed"
+    )]
+    LogGap {
+        /// Which receiver, from 1.
+        receiver: u64,
+        /// Its first block that is there, from 0.
+        first: u64,
+        /// The one to go on with.
+        needed: u64,
+    },
     /// Neither kind of watch works.
     #[error("can't watch `{path}`: {problem}")]
     Watch {
@@ -173,6 +200,9 @@ impl SourceError {
             Self::TooLarge { .. } | Self::TooDense { .. } => "WEIR-SOURCE-011",
             Self::Process { .. } => "WEIR-SOURCE-012",
             Self::OtherKind { .. } => "WEIR-SOURCE-013",
+            Self::LogDamaged { .. } => "WEIR-SOURCE-014",
+            Self::LogGap { .. } => "WEIR-SOURCE-015",
+            Self::Log(error) => error.code(),
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::FileRow { error, .. }
@@ -214,6 +244,9 @@ impl SourceError {
             Self::TooDense { .. } => UNPACK_BEFORE,
             Self::Process { .. } => AGAIN,
             Self::OtherKind { .. } => OTHER_ID,
+            Self::LogDamaged { .. } => LOG_AGAIN,
+            Self::LogGap { .. } => LOG_LATER,
+            Self::Log(error) => error.help(),
             Self::Line { error, .. }
             | Self::Row { error, .. }
             | Self::FileRow { error, .. }
@@ -233,6 +266,10 @@ impl SourceError {
     }
 }
 
+const LOG_AGAIN: &str = "bring the file back from a copy; or move the folder of the log away: what \
+     is in it and in no batch yet is lost then";
+const LOG_LATER: &str = "what batches have read goes from the log: go on from the last batch \
+     (`--from latest`), or begin anew";
 const WRITE_AGAIN: &str = "write the file again; `gzip -t` or `zstd -t` says whether it is whole";
 const LARGER: &str = "set `max_unpacked` of the source higher if the file is what it should be";
 const AGAIN: &str = "run the job again; `/proc` must be there, and memory and processes to be had";
@@ -309,5 +346,18 @@ pub const CODES: &[(&str, &str)] = &[
         "The checkpoint of the job has a source of this `id`, but of another `type`, so it is not \
          known where to go on. Give the new source another `id`, or begin anew: \
          `host checkpoint rm` removes the checkpoint, and `--from none` does without it.",
+    ),
+    (
+        "WEIR-SOURCE-014",
+        "A file of the write-ahead log of a source, `wal/<source>/` in the folder of the checkpoint, \
+         has changed since it was written, or one is missing in between. Lines in it may be in no \
+         batch yet, so the job does not go on without them by itself. A write that was cut off at \
+         the end of the log is no damage: nothing had counted on it.",
+    ),
+    (
+        "WEIR-SOURCE-015",
+        "The job is to go on from a batch (`--from N`) whose successors have read lines that came \
+         over the network. They were in the write-ahead log until those batches were done, and \
+         nobody can be asked for them again.",
     ),
 ];

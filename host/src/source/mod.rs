@@ -13,6 +13,7 @@ mod rate;
 mod rows;
 mod socket;
 mod wake;
+mod wal;
 
 pub use error::{CODES, SourceError};
 pub use file::{READ_ARGUMENT, read_child};
@@ -20,11 +21,13 @@ pub use position::Taken;
 pub use wake::Wake;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::durable::Store;
 use crate::format::FormatError;
 use crate::job::{RateSourceSpec, SourceKind, SourceSpec};
 
@@ -122,6 +125,7 @@ impl SourceRange {
             },
             Self::Rows { list } => format!("list {}", list + 1),
             Self::Blocks(blocks) => {
+                let moved = blocks.iter().filter(|range| range.from != range.to);
                 let one = |range: &BlockRange| {
                     let (from, to) = (range.from, range.to);
                     format!(
@@ -133,7 +137,7 @@ impl SourceRange {
                         to.line
                     )
                 };
-                blocks.iter().map(one).collect::<Vec<_>>().join("; ")
+                moved.map(one).collect::<Vec<_>>().join("; ")
             }
             Self::Numbers { from, to, .. } => format!("{from} to {}", to.saturating_sub(1)),
         }
@@ -180,6 +184,19 @@ pub trait Source: Send + Sync {
     /// Cuts the next range from what is there now, up to the limit per batch; `Empty` when there
     /// is nothing new. A range is cut once.
     fn cut(&self) -> Result<SourceRange, SourceError>;
+
+    /// There is a checkpoint, and `generation` is its owner: a source whose input comes only once
+    /// keeps it in a log there. Called before everything else, and not at all if nothing is to
+    /// stay.
+    fn keep_in(&self, _store: Arc<dyn Store>, _generation: u64) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// Whether it can give a range again after a crash. If not, rows come at most once: what a
+    /// process held when it ended is lost, and that is no reason not to go on.
+    fn replays(&self) -> bool {
+        true
+    }
 
     /// Goes on behind what earlier runs have taken. Called before the first cut, if there was an
     /// earlier run.

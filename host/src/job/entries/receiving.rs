@@ -21,6 +21,7 @@ pub fn socket(fields: &Fields<'_>, has_schema: bool) -> Option<SourceKind> {
     let buffer = fields.bytes("buffer").unwrap_or_default();
     let idle_timeout = fields.time("idle_timeout");
     let max_rate = max_rate(fields);
+    let wal = fields.flag("wal").unwrap_or(true);
     Some(SourceKind::Socket(SocketSourceSpec {
         addresses: addresses?,
         format,
@@ -28,6 +29,7 @@ pub fn socket(fields: &Fields<'_>, has_schema: bool) -> Option<SourceKind> {
         buffer,
         idle_timeout,
         max_rate,
+        wal,
     }))
 }
 

@@ -27,7 +27,7 @@ const TYPES: [(&str, Type); 4] =
     [("file", Type::File), ("rows", Type::Rows), ("socket", Type::Socket), ("rate", Type::Rate)];
 
 /// Settings that only some kinds of source have.
-const OF_SOME: [&str; 16] = [
+const OF_SOME: [&str; 17] = [
     "schema",
     "path",
     "format",
@@ -41,6 +41,7 @@ const OF_SOME: [&str; 16] = [
     "block_interval",
     "buffer",
     "idle_timeout",
+    "wal",
     "rows_per_second",
     "count",
     "max_rate",

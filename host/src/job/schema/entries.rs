@@ -122,6 +122,13 @@ const OF_SOCKETS: &[Setting] = &[
     Setting::new("buffer", Shape::Size(MIB, 64 * GIB), "What is held until batches are visible.")
         .preset(Preset::Size(64 * MIB)),
     Setting::new(
+        "wal",
+        Shape::Flag,
+        "Whether lines are written to the log of the checkpoint before a batch sees them, so that \
+         none is lost then.",
+    )
+    .preset(Preset::Flag(true)),
+    Setting::new(
         "idle_timeout",
         Shape::Time(Duration::from_millis(100), DAY),
         "A connection on which nothing came for so long is made anew. Default: never.",

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::source::wal::{Bytes, Logged};
 use crate::source::{BlockRange, Connection, Position};
 
 /// A block ends with the line that reaches so many bytes.
@@ -20,7 +21,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    fn new(bytes: Vec<u8>) -> Self {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
         // A block has fewer than BLOCK_BYTES_MAX bytes before its last line, which is bounded too.
         let ends = memchr::memchr_iter(b'\n', &bytes).map(|end| end as u32 + 1).collect();
         Self { bytes, ends }
@@ -47,6 +48,12 @@ impl Block {
     }
 }
 
+impl Bytes for Arc<Block> {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What one receiver brought.
 #[derive(Debug, Default)]
 struct Lane {
@@ -57,6 +64,10 @@ struct Lane {
     open: Vec<u8>,
     /// Up to where lines were taken into batches.
     cut: Position,
+    /// The first block of this process: what came before it was in another one.
+    begun: u64,
+    /// The number of the first block that is not in the log.
+    unsafe_from: u64,
     /// Nothing more will come.
     closed: bool,
 }
@@ -73,10 +84,13 @@ impl Lane {
         size
     }
 
-    /// Takes up to so many lines into a batch; says how many.
-    fn advance(&mut self, most: u64) -> u64 {
+    /// Takes up to so many lines of the blocks before `visible` into a batch; says how many.
+    fn advance(&mut self, most: u64, visible: u64) -> u64 {
         let mut left = most;
         while let Some(block) = self.blocks.get((self.cut.block - self.first) as usize) {
+            if self.cut.block >= visible {
+                break;
+            }
             let rest = u64::from(block.lines() - self.cut.line);
             if rest > left {
                 self.cut.line += left as u32;
@@ -88,8 +102,12 @@ impl Lane {
         most - left
     }
 
+    fn next(&self) -> u64 {
+        self.first + self.blocks.len() as u64
+    }
+
     fn is_cut(&self) -> bool {
-        self.cut.block == self.first + self.blocks.len() as u64 && self.open.is_empty()
+        self.cut.block == self.next() && self.open.is_empty()
     }
 }
 
@@ -100,6 +118,8 @@ struct State {
     held: u64,
     told: Vec<Connection>,
     stopped: bool,
+    /// Whether a block counts only when it is in the log.
+    logged: bool,
 }
 
 /// The blocks of all receivers of a source.
@@ -167,21 +187,26 @@ impl Buffer {
     }
 
     /// Takes up to so many lines into a batch: first an equal share of each receiver, then what
-    /// is left in their order.
+    /// is left in their order. If there are some, every receiver has a range, so that the last
+    /// one alone says where each goes on.
     pub(super) fn cut(&self, most: u64) -> Vec<BlockRange> {
         let state = &mut *self.state();
         let before: Vec<Position> = state.lanes.iter().map(|lane| lane.cut).collect();
         let share = most / (state.lanes.len() as u64).max(1);
         let mut left = most;
+        let logged = state.logged;
+        let visible = |lane: &Lane| if logged { lane.unsafe_from } else { u64::MAX };
         for lane in &mut state.lanes {
-            left -= lane.advance(share);
+            left -= lane.advance(share, visible(lane));
         }
         for lane in &mut state.lanes {
-            left -= lane.advance(left);
+            left -= lane.advance(left, visible(lane));
         }
         let lanes = state.lanes.iter().zip(before).enumerate();
+        if lanes.clone().all(|(_, (lane, from))| lane.cut == from) {
+            return Vec::new();
+        }
         lanes
-            .filter(|(_, (lane, from))| lane.cut != *from)
             .map(|(receiver, (lane, from))| BlockRange {
                 receiver: receiver as u32,
                 from,
@@ -196,6 +221,92 @@ impl Buffer {
         let lane = state.lanes.get(receiver as usize)?;
         let at = usize::try_from(number.checked_sub(lane.first)?).ok()?;
         lane.blocks.get(at).cloned()
+    }
+
+    /// Whether a block was received by another process, and went with it.
+    pub(super) fn is_of_another(&self, receiver: u32, number: u64) -> bool {
+        let state = self.state();
+        state.lanes.get(receiver as usize).is_some_and(|lane| number < lane.begun)
+    }
+
+    /// From now on a block counts only when it is in the log, which has these already.
+    pub(super) fn log(&self, found: Vec<Logged<Vec<u8>>>) {
+        let state = &mut *self.state();
+        state.logged = true;
+        for Logged { receiver, number, bytes } in found {
+            let receiver = receiver as usize;
+            while state.lanes.len() <= receiver {
+                // The job had more addresses then.
+                state.lanes.push(Lane { closed: true, ..Lane::default() });
+            }
+            let lane = &mut state.lanes[receiver];
+            if lane.blocks.is_empty() {
+                (lane.first, lane.cut) = (number, Position { block: number, line: 0 });
+            }
+            let block = Block::new(bytes);
+            state.held += block.size();
+            lane.blocks.push_back(Arc::new(block));
+            (lane.begun, lane.unsafe_from) = (lane.next(), lane.next());
+        }
+    }
+
+    /// Batches before have taken these lines. A receiver whose blocks are not there any more
+    /// counts on behind them. Fails with the receiver, its first block and the one that is needed,
+    /// if there is a gap between.
+    pub(super) fn go_on(&self, taken: &[BlockRange]) -> Result<(), (u32, u64, u64)> {
+        let state = &mut *self.state();
+        for range in taken {
+            let Some(lane) = state.lanes.get_mut(range.receiver as usize) else { continue };
+            while lane.first < range.from.block {
+                let Some(block) = lane.blocks.pop_front() else { break };
+                lane.first += 1;
+                state.held = state.held.saturating_sub(block.size());
+            }
+            let behind = range.to.block + u64::from(range.to.line > 0);
+            if lane.blocks.is_empty() || lane.next() < behind {
+                for block in std::mem::take(&mut lane.blocks) {
+                    state.held = state.held.saturating_sub(block.size());
+                }
+                // The rest of a block that was taken in part went with it.
+                lane.first = behind;
+                lane.cut = Position { block: lane.first, line: 0 };
+                (lane.begun, lane.unsafe_from) = (lane.first, lane.first);
+            } else if lane.first > range.to.block {
+                return Err((range.receiver, lane.first, range.to.block));
+            } else {
+                lane.cut = range.to;
+            }
+        }
+        Ok(())
+    }
+
+    /// The blocks that have ended and are not in the log.
+    pub(super) fn unsafe_blocks(&self) -> Vec<Logged<Arc<Block>>> {
+        let state = self.state();
+        let mut waiting = Vec::new();
+        for (receiver, lane) in state.lanes.iter().enumerate() {
+            let receiver = receiver as u32;
+            let skipped = lane.unsafe_from.saturating_sub(lane.first) as usize;
+            let blocks = lane.blocks.iter().enumerate().skip(skipped);
+            waiting.extend(blocks.map(|(at, block)| {
+                let number = lane.first + at as u64;
+                Logged { receiver, number, bytes: Arc::clone(block) }
+            }));
+        }
+        waiting
+    }
+
+    /// These blocks are in the log.
+    pub(super) fn made_safe(&self, blocks: &[Logged<Arc<Block>>]) {
+        let state = &mut *self.state();
+        for block in blocks {
+            state.lanes[block.receiver as usize].unsafe_from = block.number + 1;
+        }
+    }
+
+    /// The first block that each receiver keeps.
+    pub(super) fn kept(&self) -> Vec<u64> {
+        self.state().lanes.iter().map(|lane| lane.first).collect()
     }
 
     /// These lines are not read again: blocks before the end of them may go.
@@ -275,7 +386,8 @@ mod tests {
             ranges.iter().map(|range| range.to.line).collect()
         };
         assert_eq!(lines(buffer.cut(2)), [1, 1]);
-        assert_eq!(lines(buffer.cut(1)), [2]);
+        // Every receiver has a range, also one that gives nothing.
+        assert_eq!(lines(buffer.cut(1)), [2, 1]);
         assert!(buffer.cut(0).is_empty());
     }
 

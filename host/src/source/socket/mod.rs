@@ -8,9 +8,14 @@
 //! - A connection that broke or was closed is made anew, after 100 ms, 200 ms and so on up to
 //!   30 s. A line without its end is a row only if the peer closed the connection in order.
 //! - With `--once` a receiver ends when its peer closes the connection, and then the job does.
-//! - What was received is only in memory: after a crash it is lost, so rows come at most once.
+//! - With a checkpoint, blocks are written to a log (`source/wal.rs`) when they end, and a batch
+//!   sees only what is durable there: after a crash the same ranges give the same lines. What had
+//!   arrived and was not in the log is lost, because TCP can't be asked for it again. With
+//!   `wal = false`, and without a checkpoint, rows come at most once: what was received is in memory
+//!   alone, and a batch that was on its way when the process ended comes without its lines.
 
 mod buffer;
+mod journal;
 mod lines;
 mod reader;
 mod receiver;
@@ -23,13 +28,17 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 
 use self::buffer::Buffer;
+use self::journal::Journal;
 use self::reader::{BlockReader, LineFormat, Piece};
 use self::receiver::Receiver;
 use super::pace::{Pace, Ticker};
+use super::wal::Wal;
 use super::{
     BlockRange, Connection, ReadMode, RowReader, Source, SourceError, SourceRange, Taken, Wake,
 };
+use crate::durable::Store;
 use crate::format::text;
+use crate::id::NodeId;
 use crate::job::{SocketSourceSpec, SourceSpec};
 
 /// An origin has the receiver above, then the block within the range, then the line.
@@ -38,6 +47,10 @@ const BLOCK_BITS: u32 = 24;
 
 /// A source of lines from TCP peers.
 pub(super) struct SocketSource {
+    id: NodeId,
+    /// Whether it is to have a log, where there is a checkpoint.
+    wal: bool,
+    journal: Arc<Journal>,
     addresses: Arc<[String]>,
     format: LineFormat,
     block_interval: Duration,
@@ -54,6 +67,9 @@ impl SocketSource {
         let format = LineFormat { kind: socket.format, schema };
         format.decoder()?;
         Ok(Self {
+            id: spec.id.clone(),
+            wal: socket.wal,
+            journal: Arc::default(),
             addresses: socket.addresses.clone().into(),
             format,
             block_interval: socket.block_interval,
@@ -69,14 +85,26 @@ impl SocketSource {
         if ranges.is_empty() { SourceRange::Empty } else { SourceRange::Blocks(ranges) }
     }
 
+    /// Whether all blocks of ranges are there.
+    fn is_there(&self, ranges: &[BlockRange]) -> bool {
+        ranges.iter().filter(|range| range.from != range.to).all(|range| {
+            let behind = range.to.block + u64::from(range.to.line > 0);
+            (range.from.block..behind)
+                .all(|number| self.buffer.block(range.receiver, number).is_some())
+        })
+    }
+
     /// The blocks of a range, in order.
     fn pieces(&self, ranges: &[BlockRange]) -> Result<Vec<Piece>, SourceError> {
         let mut pieces = Vec::new();
         for range in ranges {
             for number in range.from.block..=range.to.block {
                 let ends_here = number == range.to.block;
-                if ends_here && range.to.line == 0 {
+                if range.from == range.to || ends_here && range.to.line == 0 {
                     break;
+                }
+                if !self.replays() && self.buffer.is_of_another(range.receiver, number) {
+                    continue;
                 }
                 let block = self.buffer.block(range.receiver, number).ok_or_else(|| {
                     let problem = format!("block {number} was received in another run, or is gone");
@@ -114,19 +142,40 @@ impl Source for SocketSource {
     }
 
     fn cut(&self) -> Result<SourceRange, SourceError> {
+        // What waited for room on the disk.
+        self.journal.write(&self.buffer);
+        self.journal.check()?;
         Ok(self.take(self.pace.as_ref().map_or(u64::MAX, Pace::due)))
+    }
+
+    fn keep_in(&self, store: Arc<dyn Store>, generation: u64) -> Result<(), SourceError> {
+        if self.wal {
+            let (wal, found) = Wal::open(store, self.id.as_str(), generation)?;
+            self.buffer.log(found);
+            self.journal.begin(wal);
+        }
+        Ok(())
+    }
+
+    fn replays(&self) -> bool {
+        self.journal.is_kept()
     }
 
     fn resume(&self, taken: Taken) -> Result<(), SourceError> {
         match taken.last {
-            None | Some(SourceRange::Blocks(_)) => Ok(()),
+            None => Ok(()),
+            Some(SourceRange::Blocks(ranges)) => {
+                self.buffer.go_on(&ranges).map_err(|(receiver, first, needed)| {
+                    SourceError::LogGap { receiver: u64::from(receiver) + 1, first, needed }
+                })
+            }
             Some(_) => Err(SourceError::OtherKind { expected: "blocks of lines" }),
         }
     }
 
     fn lost(&self, range: &SourceRange) -> Vec<String> {
         match range {
-            SourceRange::Blocks(blocks) if !blocks.is_empty() => {
+            SourceRange::Blocks(blocks) if !self.is_there(blocks) => {
                 vec![format!("lines that came over TCP ({})", range.text())]
             }
             _ => Vec::new(),
@@ -135,6 +184,8 @@ impl Source for SocketSource {
 
     fn last_cut(&self) -> Result<SourceRange, SourceError> {
         self.buffer.stop();
+        self.journal.write(&self.buffer);
+        self.journal.check()?;
         Ok(self.take(u64::MAX))
     }
 
@@ -167,6 +218,7 @@ impl Source for SocketSource {
                 idle_timeout: self.idle_timeout,
                 once,
                 buffer: Arc::clone(&self.buffer),
+                journal: Arc::clone(&self.journal),
                 wake: wake.clone(),
                 end: end.clone(),
             };
@@ -205,6 +257,7 @@ impl Source for SocketSource {
     fn acknowledge(&self, range: &SourceRange) {
         if let SourceRange::Blocks(ranges) = range {
             self.buffer.free(ranges);
+            self.journal.clean(&self.buffer);
         }
     }
 

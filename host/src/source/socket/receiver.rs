@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::buffer::Buffer;
+use super::journal::Journal;
 use super::lines::Lines;
 use crate::clock::Stopwatch;
 use crate::source::{Connection, Wake};
@@ -34,6 +35,7 @@ pub(super) struct Receiver {
     /// Whether it ends when the peer has closed the connection.
     pub(super) once: bool,
     pub(super) buffer: Arc<Buffer>,
+    pub(super) journal: Arc<Journal>,
     /// Rung when there is something new for the batch loop.
     pub(super) wake: Wake,
     /// Rung when nothing more is to be received.
@@ -80,6 +82,12 @@ impl Receiver {
             self.end.wait(Some(pause));
             pause = (pause * 2).min(PAUSE_MAX);
         }
+    }
+
+    /// A block has ended: brings it to the log, and tells of it.
+    fn ring(&self) {
+        self.journal.write(&self.buffer);
+        self.wake.ring();
     }
 
     /// Says that the connection is up or down, if it was not so before.
@@ -190,7 +198,7 @@ impl Session<'_> {
         }
         if self.receiver.buffer.append(self.receiver.number, &self.whole) {
             self.block = None;
-            self.receiver.wake.ring();
+            self.receiver.ring();
         } else if self.block.is_none() {
             self.block = Some(Stopwatch::start());
         }
@@ -209,7 +217,7 @@ impl Session<'_> {
     fn seal(&mut self) {
         if self.block.take().is_some() {
             self.receiver.buffer.seal(self.receiver.number);
-            self.receiver.wake.ring();
+            self.receiver.ring();
         }
     }
 

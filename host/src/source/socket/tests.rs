@@ -16,6 +16,7 @@ fn open(receivers: usize) -> SocketSource {
         buffer: 1 << 20,
         idle_timeout: None,
         max_rate: None,
+        wal: true,
     };
     let spec = SourceSpec {
         id: NodeId::new("lines"),
