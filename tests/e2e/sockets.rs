@@ -101,11 +101,16 @@ fn accept(listener: &TcpListener) -> TcpStream {
 
 /// What all batches wrote, in their order.
 fn all_written(job: &Job) -> Vec<String> {
+    // A batch without rows has no folder.
     let batches = std::fs::read_dir(job.path().join("out")).unwrap();
-    let count = batches.filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with("batch=")
-    });
-    (1..=count.count() as u64).flat_map(|batch| job.written("out", batch)).collect()
+    let mut numbers: Vec<u64> = batches
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.strip_prefix("batch=").map(|number| number.parse().unwrap())
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers.into_iter().flat_map(|batch| job.written("out", batch)).collect()
 }
 
 fn row(line: &str) -> String {
@@ -359,4 +364,124 @@ fn a_connection_that_is_reset_is_made_anew_and_a_half_line_is_told() {
     running.stop();
     assert_eq!(job.written("out", 1), ["{\"line\":\"first\"}"]);
     assert_eq!(job.written("out", 2), ["{\"line\":\"second\"}"]);
+}
+
+/// Starts a job that ends at a crash point.
+fn start_until(job: &Job, point: &str) -> Running {
+    let mut child = command(job.path())
+        .args(["run", "job.toml", "--format", "json"])
+        .env("WEIR_CRASH_AT", point)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let events = BufReader::new(child.stdout.take().unwrap()).lines();
+    Running { child, events }
+}
+
+/// Sends numbered lines, more with each batch, until the process has ended.
+fn send_until_the_end(running: &mut Running, listener: &TcpListener) {
+    let mut peer = accept(listener);
+    let mut next = 0;
+    let mut send = || {
+        let lines: String = (next..next + 50).map(|n| format!("n{n:06}\n")).collect();
+        next += 50;
+        // The process may have ended by now.
+        let _ = peer.write_all(lines.as_bytes());
+    };
+    send();
+    while running.next("batch").is_some() {
+        send();
+    }
+    assert_eq!(running.child.wait().unwrap().code(), None, "the point was not passed");
+}
+
+/// The numbered lines that the log has.
+fn logged(job: &Job) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Ok(entries) = std::fs::read_dir(job.path().join(".weir/lines/checkpoint/wal/lines")) else {
+        return lines;
+    };
+    for entry in entries {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let whole = |at: &usize| bytes[*at] == b'n' && bytes.get(*at + 7) == Some(&b'\n');
+        let digits = |at: &usize| bytes[*at + 1..*at + 7].iter().all(u8::is_ascii_digit);
+        let found = (0..bytes.len()).filter(whole).filter(digits);
+        lines.extend(found.map(|at| row(std::str::from_utf8(&bytes[at..at + 7]).unwrap())));
+    }
+    lines
+}
+
+/// Goes on until a last line has come, and gives the event of the beginning and all rows.
+fn go_on(job: &Job, listener: &TcpListener) -> (Value, Vec<String>) {
+    let mut running = Running::start(job, &[]);
+    let resumed = running.next("resumed").unwrap();
+    accept(listener).write_all(b"end\n").unwrap();
+    while !all_written(job).contains(&row("end")) {
+        running.next("batch").unwrap();
+    }
+    running.stop();
+    let mut rows = all_written(job);
+    assert_eq!(rows.pop(), Some(row("end")));
+    (resumed, rows)
+}
+
+#[test]
+fn lines_in_the_log_are_in_the_output_once_wherever_the_process_was_killed() {
+    for point in [
+        "wal-durable:1",
+        "wal-durable:3",
+        "append-written:6",
+        "intent-durable:2",
+        "run-done:2",
+        "sink-prepared:2",
+        "sink-commit-begins:2",
+        "sink-committed:2",
+        "commit-begins:2",
+        "commit-durable:2",
+        "acknowledge-begins:2",
+        "acknowledged:3",
+    ] {
+        let listener = listen();
+        let job = lines(&[&listener], "");
+        send_until_the_end(&mut start_until(&job, point), &listener);
+        let mut expected = [logged(&job), all_written(&job)].concat();
+        expected.sort();
+        expected.dedup();
+        assert!(expected.len() >= 50, "{point}: {}", expected.len());
+        let (_, rows) = go_on(&job, &listener);
+        // Each once, and in the order in which they were sent.
+        assert_eq!(rows, expected, "{point}");
+    }
+}
+
+#[test]
+fn without_a_log_lines_come_at_most_once_and_the_job_goes_on() {
+    for point in ["run-done:2", "sink-committed:2", "commit-durable:2"] {
+        let listener = listen();
+        let job = lines(&[&listener], "wal = false");
+        send_until_the_end(&mut start_until(&job, point), &listener);
+        assert_eq!(logged(&job), [""; 0], "{point}");
+        let visible = all_written(&job);
+        let (resumed, rows) = go_on(&job, &listener);
+        assert_eq!(rows, visible, "{point}");
+        let told =
+            resumed["notes"].to_string().contains("comes without lines: lines that came over TCP");
+        assert_eq!(told, point != "commit-durable:2", "{point}: {resumed}");
+    }
+}
+
+#[test]
+fn a_damaged_log_is_named_and_not_passed_over() {
+    let listener = listen();
+    let job = lines(&[&listener], "");
+    send_until_the_end(&mut start_until(&job, "commit-durable:2"), &listener);
+    let folder = job.path().join(".weir/lines/checkpoint/wal/lines");
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[80] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let ran = crate::host::host(job.path(), &["run", "job.toml", "--once"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.err.contains("WEIR-SOURCE-014"), "{}", ran.err);
+    assert!(ran.err.contains(".wal` at byte 0"), "{}", ran.err);
 }

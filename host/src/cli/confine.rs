@@ -56,11 +56,8 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     for sink in &job.sinks {
         match &sink.kind {
             SinkKind::File { path, .. } => needs.write.push(made(job.folder.join(path))?),
-            // Its log, and batches that are not visible yet, are beside a database.
             SinkKind::Sqlite { path, .. } => {
-                let path = job.folder.join(path);
-                let folder = path.parent().filter(|folder| *folder != Path::new(""));
-                needs.write.push(made(folder.unwrap_or(Path::new(".")).to_owned())?);
+                needs.write.push(made(beside(&job.folder.join(path)))?)
             }
             SinkKind::Console { .. } => {}
         }
@@ -75,6 +72,12 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
         if folder.write { needs.write.push(path) } else { needs.read.push(path) }
     }
     Ok(needs)
+}
+
+/// The folder of a database: its log, and batches that are not visible yet, lie there too.
+fn beside(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The folder itself, or the one that it will be made in.

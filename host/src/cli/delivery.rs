@@ -16,6 +16,14 @@ pub struct Way {
     pub why: &'static str,
 }
 
+impl Way {
+    /// The way in `host plan --format json`.
+    pub fn json(&self) -> serde_json::Value {
+        let Self { source, sink, level, why } = self;
+        serde_json::json!({ "from": source, "to": sink, "level": level, "why": why })
+    }
+}
+
 /// Every way of a job.
 pub fn ways(job: &Job, plan: &JobPlan) -> Vec<Way> {
     let mut ways = Vec::new();

@@ -107,15 +107,7 @@ fn json(opened: &Opened, plan: &JobPlan, tree: &str) -> serde_json::Value {
         "plugins": plugins,
         "states": states,
         "granted": plan.rights().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-        "delivery": delivery::ways(&opened.job, plan)
-            .into_iter()
-            .map(|way| serde_json::json!({
-                "from": way.source,
-                "to": way.sink,
-                "level": way.level,
-                "why": way.why,
-            }))
-            .collect::<Vec<_>>(),
+        "delivery": delivery::ways(&opened.job, plan).iter().map(Way::json).collect::<Vec<_>>(),
         "plan": tree,
     })
 }

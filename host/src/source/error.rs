@@ -215,10 +215,7 @@ impl SourceError {
     /// The way out.
     pub fn help(&self) -> Option<String> {
         let help = match self {
-            Self::NoFolder { .. } => {
-                "make the folder, or correct `path`; a relative path starts at the folder of \
-                 job.toml"
-            }
+            Self::NoFolder { .. } => MAKE_FOLDER,
             Self::Pattern { .. } => {
                 "a pattern knows `*`, `?`, `[a-z]`, `{one,other}` and `**/` for any folders; put a \
                  backslash before a character that stands for itself"
@@ -266,6 +263,8 @@ impl SourceError {
     }
 }
 
+const MAKE_FOLDER: &str =
+    "make the folder, or correct `path`; a relative path starts at the folder of job.toml";
 const LOG_AGAIN: &str = "bring the file back from a copy; or move the folder of the log away: what \
      is in it and in no batch yet is lost then";
 const LOG_LATER: &str = "what batches have read goes from the log: go on from the last batch \
@@ -349,7 +348,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "WEIR-SOURCE-014",
-        "A file of the write-ahead log of a source, `wal/<source>/` in the folder of the checkpoint, \
+        "A file of the write-ahead log of a source, `wal/<source>/` in the checkpoint's folder, \
          has changed since it was written, or one is missing in between. Lines in it may be in no \
          batch yet, so the job does not go on without them by itself. A write that was cut off at \
          the end of the log is no damage: nothing had counted on it.",

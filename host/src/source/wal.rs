@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::SourceError;
 use crate::durable::crash::{self, Point};
-use crate::durable::frame::{self, Fault, Header};
+use crate::durable::frame::{self, Fault, Frame, Header};
 use crate::durable::{Store, StoreError};
 
 /// The size of a segment, unless one block needs more.
@@ -87,11 +87,8 @@ impl Wal {
         let mut names = Vec::new();
         for entry in store.list(&folder)? {
             let known = parse(&folder, &entry.name);
-            let (generation, first) = known.ok_or_else(|| SourceError::LogDamaged {
-                file: entry.name.clone(),
-                offset: 0,
-                problem: "it has none of the names that files have there".to_owned(),
-            })?;
+            let foreign = || damaged(&entry.name, 0, "it has none of the names of such files");
+            let (generation, first) = known.ok_or_else(foreign)?;
             names.push((generation, first, entry.name));
         }
         names.sort();
@@ -221,54 +218,63 @@ impl Walk {
         (first, cut): (u64, u64),
         goes_on: bool,
     ) -> Result<(), SourceError> {
-        let damaged = |offset: usize, problem: &str| SourceError::LogDamaged {
-            file: name.to_owned(),
-            offset: offset as u64,
-            problem: problem.to_owned(),
-        };
+        let damaged = |offset, problem: &str| Err(damaged(name, offset, problem));
         self.segments.push(Segment { name: name.to_owned(), last: BTreeMap::new() });
         if first >= cut {
             return Ok(());
         }
         if self.tip.is_some_and(|tip| tip.seq + 1 != first) {
-            return Err(damaged(0, "the segment before it is missing, or ends too early"));
+            return damaged(0, "the segment before it is missing, or ends too early");
         }
         let mut at = 0;
-        while self.tip.map_or(first, |tip| tip.seq + 1) < cut {
-            let frame = match frame::read(bytes, at) {
-                Ok(frame) => frame,
+        loop {
+            let next = self.tip.map_or(first, |tip| tip.seq + 1);
+            if next >= cut {
+                return Ok(());
+            }
+            match frame::read(bytes, at) {
+                Ok(frame) if !self.take(&frame, first) => {
+                    return damaged(at, "it does not follow on the block before it");
+                }
+                Ok(frame) => at = frame::start_at(frame.end),
                 Err(Fault::Torn) if goes_on => {
-                    return Err(damaged(at, "it is not whole, but its owner went on behind it"));
+                    return damaged(at, "it is not whole, but its owner went on behind it");
                 }
                 Err(Fault::Blank | Fault::Torn) => {
-                    let next = self.tip.map_or(first, |tip| tip.seq + 1);
                     return match frame::later_append(bytes, at, next) {
-                        Some(_) => Err(damaged(at, "it is not whole, but others stand behind it")),
+                        Some(_) => damaged(at, "it is not whole, but others stand behind it"),
                         None => Ok(()),
                     };
                 }
-                Err(fault) => return Err(damaged(at, &fault.to_string())),
-            };
-            let header = &frame.header;
-            let follows = match self.tip {
-                Some(tip) => header.seq == tip.seq + 1 && header.previous == tip.link,
-                None => header.seq == first,
-            };
-            if !follows || header.kind != KIND {
-                return Err(damaged(at, "it does not follow on the block before it"));
+                Err(fault) => return damaged(at, &fault.to_string()),
             }
-            let receiver = u32::try_from(header.attempt);
-            let receiver = receiver.map_err(|_| damaged(at, "it is of no receiver"))?;
-            self.tip = Some(Tip { seq: header.seq, link: frame.link });
-            let number = header.batch;
-            if let Some(segment) = self.segments.last_mut() {
-                segment.last.insert(receiver, number);
-            }
-            self.blocks.push(Logged { receiver, number, bytes: frame.payload.to_vec() });
-            at = frame::start_at(frame.end);
         }
-        Ok(())
     }
+
+    /// Takes the block of a frame, if it is the one that comes next.
+    fn take(&mut self, frame: &Frame<'_>, first: u64) -> bool {
+        let header = &frame.header;
+        let follows = match self.tip {
+            Some(tip) => header.seq == tip.seq + 1 && header.previous == tip.link,
+            None => header.seq == first,
+        };
+        let Ok(receiver) = u32::try_from(header.attempt) else { return false };
+        if !follows || header.kind != KIND {
+            return false;
+        }
+        self.tip = Some(Tip { seq: header.seq, link: frame.link });
+        let number = header.batch;
+        if let Some(segment) = self.segments.last_mut() {
+            segment.last.insert(receiver, number);
+        }
+        self.blocks.push(Logged { receiver, number, bytes: frame.payload.to_vec() });
+        true
+    }
+}
+
+fn damaged(file: &str, offset: usize, problem: &str) -> SourceError {
+    let (file, problem) = (file.to_owned(), problem.to_owned());
+    SourceError::LogDamaged { file, offset: offset as u64, problem }
 }
 
 #[cfg(test)]

@@ -35,11 +35,7 @@ pub fn check(job: &Job, problems: &mut Vec<Problem>) {
         }
         for source in &job.sources {
             let SourceKind::File(file) = &source.kind else { continue };
-            let reads = match &sink.kind {
-                SinkKind::Sqlite { .. } => reads_file(file, &job.folder, &place),
-                _ => reads(file, &job.folder, &place),
-            };
-            if reads {
+            if reads_output(file, &job.folder, (&place, &sink.kind)) {
                 let message = format!("the sink writes into what source `{}` reads", source.id);
                 problems.push(
                     Problem::new("WEIR-JOB-016", message)
@@ -95,6 +91,14 @@ fn reads(file: &FileSourceSpec, folder: &Path, place: &Path) -> bool {
     let own = pattern.is_empty() || tidy(Path::new(""), &root).file_name().is_some();
     let deep = pattern.iter().any(|name| name.as_os_str().to_string_lossy().contains("**"));
     own || deep || pattern.len() >= below.components().count() + 2
+}
+
+/// Whether a source reads what a sink writes.
+fn reads_output(file: &FileSourceSpec, folder: &Path, (place, sink): (&Path, &SinkKind)) -> bool {
+    match sink {
+        SinkKind::Sqlite { .. } => reads_file(file, folder, place),
+        _ => reads(file, folder, place),
+    }
 }
 
 /// Whether a source reads the file that a sink writes, or others beside it.

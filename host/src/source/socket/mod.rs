@@ -11,8 +11,8 @@
 //! - With a checkpoint, blocks are written to a log (`source/wal.rs`) when they end, and a batch
 //!   sees only what is durable there: after a crash the same ranges give the same lines. What had
 //!   arrived and was not in the log is lost, because TCP can't be asked for it again. With
-//!   `wal = false`, and without a checkpoint, rows come at most once: what was received is in memory
-//!   alone, and a batch that was on its way when the process ended comes without its lines.
+//!   `wal = false`, and without a checkpoint, rows come at most once: what was received is in
+//!   memory alone, and a batch that was on its way when the process ended comes without its lines.
 
 mod buffer;
 mod journal;
