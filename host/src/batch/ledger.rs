@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::error::BatchError;
 use super::parts::{self, StoreBlobs};
 use crate::checkpoint::record::{CommitV1, IntentV1, PreparedV1, StateRefV1};
 use crate::checkpoint::{Begun, Checkpoint, CheckpointError, Committed, Permit, StateStep};
@@ -108,6 +109,15 @@ impl Ledger {
     /// Where the checkpoint is kept, if there is one.
     pub fn kept_in(&self) -> Option<Arc<dyn Store>> {
         self.kept.as_ref().map(|kept| Arc::clone(&kept.blobs.0))
+    }
+
+    /// Whether another owner has the checkpoint: it removes what this one has half done, so that
+    /// the first thing to fail may be a sink.
+    pub fn lost(&mut self) -> Option<BatchError> {
+        match self.checkpoint()?.check_owner() {
+            Err(error @ CheckpointError::Fenced { .. }) => Some(error.into()),
+            _ => None,
+        }
     }
 
     /// Whether anything is written down.

@@ -121,7 +121,8 @@ impl<'a> Runner<'a> {
             };
             let plan = self.planned(&mut plan, build)?;
             let report;
-            (report, next) = self.batch(plan, work, &mut trigger)?;
+            let done = self.batch(plan, work, &mut trigger);
+            (report, next) = done.map_err(|error| self.ledger.lost().unwrap_or(error))?;
             totals.add(&report);
             self.listener.event(&Event::Batch(report));
         }

@@ -87,13 +87,14 @@ impl Refusal {
         match self {
             Self::Log(error) => error.help(),
             Self::SinkAhead { .. } => {
-                "restore the newer checkpoint; or begin anew under a new identity with \
-                 `--new-job-id` (the sink takes everything again); or go on from the sink with \
-                 `--adopt-sink` (batches that it has are not written again)"
+                "restore the newer checkpoint; or begin anew with `host checkpoint rm` and an \
+                 empty sink (it takes everything again); or go on from the sink with \
+                 `--adopt-sinks` (batches that it has are not written again)"
             }
             Self::SinkBehind { .. } => {
-                "bring the sink's output or markers back; or begin anew with `--new-job-id`; or go \
-                 on from here with `--adopt-sink` (what the sink lost stays lost)"
+                "bring the sink's output or markers back; or begin anew with `host checkpoint rm` \
+                 and an empty sink; or go on from here with `--adopt-sinks` (what the sink lost \
+                 stays lost)"
             }
             Self::StateLost { .. } => {
                 "bring the file back from a copy; or start from an older batch with `--from N` \
@@ -108,8 +109,8 @@ impl Refusal {
                  and reports what was lost"
             }
             Self::NotRepeatable { .. } => {
-                "bring the prepared output back; or take the sinks back to the batch before; or go \
-                 on with `--new-job-id`"
+                "bring the prepared output back; or begin anew with `host checkpoint rm` and \
+                 empty sinks"
             }
         }
     }

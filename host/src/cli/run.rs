@@ -84,8 +84,8 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
         Start::Nothing => None,
         _ => Some(place::make(&opened.job)?),
     };
-    super::confine::confine(&opened, spill.path(), kept.as_deref())?;
     crash::arm();
+    super::confine::confine(&opened, spill.path(), kept.as_deref())?;
     let resources =
         Resources::new(opened.job.settings.memory, spill.path().to_owned()).map_err(machine)?;
     let stop = Stop::default();

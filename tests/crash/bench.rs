@@ -1,0 +1,322 @@
+//! One job in a scratch folder: it is started, ended, started again, and compared with its model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::shapes::{Batch, Shape};
+
+/// A job that is started and ended.
+pub struct Bench {
+    /// Which.
+    pub shape: &'static Shape,
+    folder: TempDir,
+    inputs: Vec<String>,
+    /// What was done to it, for whoever reads of a failure.
+    story: Vec<String>,
+}
+
+/// How a process ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With nothing left to do.
+    Done,
+    /// By SIGKILL.
+    Killed,
+    /// By itself, with an exit code and what it said.
+    Failed(i32, String),
+}
+
+/// The binary.
+pub fn host() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_host"))
+}
+
+/// The component of a plugin of this repository, built once.
+pub fn component(folder: &'static str) -> PathBuf {
+    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
+    static TEXT: OnceLock<PathBuf> = OnceLock::new();
+    let built = if folder.ends_with("hostile") { &HOSTILE } else { &TEXT };
+    let build = || {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut build = Command::new(host());
+        let ran = build.arg("build").arg(root.join(folder)).args(["--format", "json"]).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        PathBuf::from(said["path"].as_str().unwrap())
+    };
+    built.get_or_init(build).clone()
+}
+
+impl Bench {
+    /// The job with its inputs.
+    pub fn new(shape: &'static Shape) -> Self {
+        Self::with_inputs(shape, shape.inputs)
+    }
+
+    /// The job with so many inputs.
+    pub fn with_inputs(shape: &'static Shape, count: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut it = Self { shape, folder, inputs: Vec::new(), story: Vec::new() };
+        fs::create_dir(it.path("in")).unwrap();
+        if shape.path.is_none() {
+            it.inputs = (0..count).map(shape.input).collect();
+        }
+        (it.inputs.len()..count).for_each(|_| it.add());
+        fs::write(it.path("job.toml"), (shape.job)(&it.inputs)).unwrap();
+        it
+    }
+
+    /// The same as it is now in a folder of its own; zeroes at the ends of files take no room.
+    pub fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(self.folder.path(), folder.path());
+        let (inputs, story) = (self.inputs.clone(), self.story.clone());
+        Self { shape: self.shape, folder, inputs, story }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder of the checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path(&format!(".weir/{}/checkpoint", self.shape.name))
+    }
+
+    /// Adds the next input, whole at once, if inputs are files.
+    pub fn add(&mut self) {
+        let Some(path) = self.shape.path else { return };
+        let (number, draft) = (self.inputs.len(), self.path("draft"));
+        let text = (self.shape.input)(number);
+        let path = self.path("in").join(path(number));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&draft, &text).unwrap();
+        fs::rename(draft, path).unwrap();
+        self.inputs.push(text);
+    }
+
+    /// Notes what is done.
+    pub fn note(&mut self, what: impl Into<String>) {
+        self.story.push(what.into());
+    }
+
+    /// Starts the job, through other programs if `through` names them.
+    pub fn start(&mut self, through: &[&str], more: &[&str], point: Option<&str>) -> Child {
+        self.note(format!("{} run {} {}", through.join(" "), more.join(" "), point.unwrap_or("")));
+        let mut words = through.iter().map(Path::new).chain([host()]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words.map(Path::as_os_str));
+        command.args(["run", "job.toml", "--format", "json"]).args(more);
+        command.current_dir(&self.folder).stdin(Stdio::null()).env("NO_COLOR", "1");
+        command.env("WEIR_CRASH_LOG", self.path("passed"));
+        command.env("WEIR_CRASH_AT", point.unwrap_or(""));
+        command.stdout(File::create(self.path("events")).unwrap());
+        command.stderr(File::create(self.path("said")).unwrap());
+        command.spawn().unwrap()
+    }
+
+    /// Waits for a process.
+    pub fn end(&mut self, mut child: Child) -> Ended {
+        let status = child.wait().unwrap();
+        let ended = self.ended(status);
+        self.note(format!("{ended:?}"));
+        ended
+    }
+
+    /// What the last process said, but for batches that went well.
+    pub fn said(&self) -> String {
+        let text = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
+        told(&(text("events") + &text("said")))
+    }
+
+    fn ended(&self, status: ExitStatus) -> Ended {
+        let said = self.said();
+        assert!(!said.contains("panicked"), "{said}");
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ended::Done,
+            (Some(code), _) => Ended::Failed(code, said),
+            (None, Some(9)) => Ended::Killed,
+            other => panic!("{other:?}: {said}"),
+        }
+    }
+
+    /// Takes what is there, and is killed at a crash point if it passes it.
+    pub fn crash(&mut self, point: &str) -> Ended {
+        let child = self.start(&[], &["--once"], Some(point));
+        self.end(child)
+    }
+
+    /// Takes what is there to its end.
+    pub fn finish(&mut self) {
+        let child = self.start(&[], &["--once"], None);
+        assert_eq!(self.end(child), Ended::Done);
+    }
+
+    /// Every sink has what the model says, nothing half done is left, and the checkpoint is whole.
+    pub fn check(&mut self) {
+        let expected = (self.shape.model)(&self.inputs);
+        let found = self.found();
+        assert_eq!(found.len(), expected.len(), "batches");
+        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found, expected, "batch {}", number + 1);
+        }
+        let (whole, said) = self.verify();
+        assert!(whole, "{said}");
+    }
+
+    /// Whether the checkpoint is whole, and what is said of it.
+    pub fn verify(&self) -> (bool, String) {
+        let mut verify = Command::new(host());
+        verify.args(["checkpoint", "verify", "job.toml"]).current_dir(&self.folder);
+        let ran = verify.output().unwrap();
+        let said = [ran.stdout, ran.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(ran.status.code().is_some() && !said.contains("panicked"), "{said}");
+        (ran.status.success(), said)
+    }
+
+    /// The batches that the model says, one after the other.
+    pub fn expected(&self) -> Vec<Batch> {
+        (self.shape.model)(&self.inputs)
+    }
+
+    /// What is in the sinks. Batches are dense, and their times go up.
+    pub fn found(&self) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = Vec::new();
+        for (number, sink) in self.shape.sinks.iter().enumerate() {
+            let Some(folder) = self.sink(sink) else { continue };
+            let mut last = String::new();
+            for (batch, path) in self.folders(&folder) {
+                let label = fs::read_to_string(path.join("_weir.json")).unwrap();
+                let label: Value = serde_json::from_str(&label).unwrap();
+                assert_eq!(label["batch"], batch, "{sink}: {label}");
+                let time = label["time"].as_str().unwrap().to_owned();
+                assert!(last < time, "{sink}, batch {batch}: {time} is not after {last}");
+                last = time;
+                while batches.len() < batch as usize {
+                    batches.push(vec![Vec::new(); self.shape.sinks.len()]);
+                }
+                batches[batch as usize - 1][number] = rows(&path, *sink == "letters");
+            }
+        }
+        batches
+    }
+
+    /// Where a sink writes to. Dead letters have a folder for each job id: there is one.
+    fn sink(&self, sink: &str) -> Option<PathBuf> {
+        let path = self.path(sink);
+        if sink != "letters" {
+            return path.exists().then_some(path);
+        }
+        let runs: Vec<PathBuf> = entries(&path).into_iter().map(|(_, path)| path).collect();
+        assert!(runs.len() <= 1, "one job has one id: {runs:?}");
+        runs.into_iter().next()
+    }
+
+    /// The folders of batches with their numbers. Nothing else may be there.
+    fn folders(&self, sink: &Path) -> BTreeMap<u64, PathBuf> {
+        let number = |(name, path): (String, PathBuf)| {
+            let number = name.strip_prefix("batch=").and_then(|number| number.parse().ok());
+            (number.unwrap_or_else(|| panic!("{} is left", path.display())), path)
+        };
+        entries(sink).into_iter().map(number).collect()
+    }
+
+    /// The crash points that were passed, with how often.
+    pub fn passed(&self) -> BTreeMap<String, u64> {
+        let mut passed = BTreeMap::new();
+        for name in fs::read_to_string(self.path("passed")).unwrap_or_default().lines() {
+            *passed.entry(name.to_owned()).or_insert(0) += 1;
+        }
+        passed
+    }
+
+    /// The files of the checkpoint, by their names in it.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        let (mut files, mut folders) = (BTreeSet::new(), vec![self.checkpoint()]);
+        while let Some(folder) = folders.pop() {
+            for (_, path) in entries(&folder) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.insert(path.strip_prefix(self.checkpoint()).unwrap().to_owned());
+                }
+            }
+        }
+        files
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = self.said();
+            self.folder.disable_cleanup(true);
+            let (name, path) = (self.shape.name, self.folder.path().display());
+            eprintln!("{name} in {path}:\n  {}\n{said}", self.story.join("\n  "));
+        }
+    }
+}
+
+/// Lines without those of batches that went well.
+pub fn told(lines: &str) -> String {
+    let told = lines.lines().filter(|line| !line.contains("\"event\":\"batch\""));
+    told.collect::<Vec<_>>().join("\n")
+}
+
+/// The rows of a batch, sorted; of a dead letter the row itself.
+fn rows(folder: &Path, letters: bool) -> Vec<String> {
+    let parts = entries(folder).into_iter().filter(|(name, _)| name.starts_with("part-"));
+    let mut rows = Vec::new();
+    for (_, path) in parts {
+        let text = fs::read_to_string(path).unwrap();
+        rows.extend(text.lines().map(|line| match letters {
+            false => line.to_owned(),
+            true => {
+                let letter: Value = serde_json::from_str(line).unwrap();
+                letter["row"].as_str().unwrap().to_owned()
+            }
+        }));
+    }
+    rows.sort();
+    rows
+}
+
+/// What is in a folder, by name; nothing if it isn't there.
+fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let named = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), entry.path())
+    };
+    let mut entries: Vec<_> = entries.map(named).collect();
+    entries.sort();
+    entries
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (name, path) in entries(from) {
+        let target = to.join(name);
+        if path.is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy(&path, &target);
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        fs::write(&target, &bytes[..end]).unwrap();
+        let file = File::options().write(true).open(&target).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+        let times = fs::metadata(&path).unwrap().modified().unwrap();
+        file.set_modified(times).unwrap();
+    }
+}

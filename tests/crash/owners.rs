@@ -1,0 +1,91 @@
+//! Two processes on one checkpoint.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bench::{Bench, Ended, told};
+use crate::chance::{Chance, asked, tell};
+use crate::shapes::{SHAPES, Shape, shape};
+
+#[test]
+fn a_second_host_is_refused_and_told_who_has_the_checkpoint() {
+    let mut bench = Bench::new(shape("count"));
+    let first = bench.start(&[], &[], None);
+    wait_for_batch(&bench);
+    let second = bench.start(&[], &["--once"], None);
+    let Ended::Failed(code, said) = bench.end(second) else { panic!("the lock is held") };
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("WEIR-DURABLE-008"), "{said}");
+    assert!(said.contains(&format!("process {}", first.id())), "{said}");
+    assert!(said.contains("--take-over"), "{said}");
+    signal(&first, Signal::KILL);
+    assert_eq!(bench.end(first), Ended::Killed);
+    bench.finish();
+    bench.check();
+}
+
+#[test]
+fn a_process_that_wakes_up_after_another_took_over_commits_nothing() {
+    let schedules = asked("WEIR_CRASH_SCHEDULES", 20);
+    let mut chance = Chance::new(3);
+    let shapes: Vec<&Shape> = SHAPES.iter().filter(|shape| shape.path.is_some()).collect();
+    let shapes: Vec<&Shape> = shapes.into_iter().filter(|shape| !shape.rare).collect();
+    for number in 0..schedules {
+        take_over(shapes[number as usize % shapes.len()], &mut chance);
+    }
+    tell(&format!("{schedules} takeovers of a process that sleeps: equal"));
+}
+
+fn take_over(shape: &'static Shape, chance: &mut Chance) {
+    let mut bench = Bench::new(shape);
+    let first = bench.start(&[], &[], None);
+    wait_for_batch(&bench);
+    // Not waiting for anything: the time itself is what is tried.
+    std::thread::sleep(chance.time(Duration::from_millis(120)));
+    signal(&first, Signal::STOP);
+    bench.note("stopped");
+    // What the first one says goes to the file that it has open.
+    std::fs::rename(bench.path("events"), bench.path("said-by-the-first")).unwrap();
+    let second = bench.start(&[], &["--once", "--take-over"], None);
+    assert_eq!(bench.end(second), Ended::Done);
+    bench.check();
+    let before = bench.found();
+    // Something to do, if it had come to the end of its input.
+    bench.add();
+    signal(&first, Signal::CONT);
+    let code = code_of(first);
+    let said = told(&std::fs::read_to_string(bench.path("said-by-the-first")).unwrap());
+    assert!(matches!(code, 1 | 73), "{code}: {said}");
+    assert!(said.contains("WEIR-CHECKPOINT-006") && said.contains("to owner 2"), "{said}");
+    assert_eq!(bench.found(), before, "the first one committed nothing: {said}");
+    bench.finish();
+    bench.check();
+}
+
+/// Waits until the process says that a batch is done.
+fn wait_for_batch(bench: &Bench) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !std::fs::read_to_string(bench.path("events")).unwrap().contains("\"batch\"") {
+        assert!(Instant::now() < until, "no batch within a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The exit code of a process that ends by itself.
+fn code_of(mut child: Child) -> i32 {
+    let until = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    panic!("the first process did not end");
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}

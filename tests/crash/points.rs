@@ -1,0 +1,154 @@
+//! Every named moment of a batch, of a start and of a clean-up: the process is killed there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use weir_host::durable::crash::Point;
+
+use crate::bench::{Bench, Ended};
+use crate::chance::{Chance, asked, tell};
+use crate::shapes::{SHAPES, Shape};
+
+/// Points that no shape passes, and why.
+const ABSENT: [(Point, &str); 3] = [
+    (Point::WalDurable, "there is no write-ahead log yet"),
+    (Point::WalRemoved, "there is no write-ahead log yet"),
+    (Point::ReserveReleased, "a full disk only: host/src/checkpoint/tests/space.rs"),
+];
+
+/// So many times a process may be killed again while it recovers.
+const DEEP: u64 = 5;
+
+/// A kill at a point, and more of them while the job recovers.
+struct Case {
+    shape: &'static Shape,
+    point: &'static str,
+    time: u64,
+    deep: u64,
+    seed: u64,
+}
+
+/// What came of all cases.
+#[derive(Default)]
+struct Seen {
+    passed: BTreeSet<String>,
+    killed: BTreeSet<&'static str>,
+    kills: u64,
+    cases: u64,
+}
+
+#[test]
+fn a_kill_at_every_named_point_loses_nothing_and_repeats_nothing() {
+    let seen = Mutex::new(Seen::default());
+    let cases = Mutex::new(cases(&seen));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let case = cases.lock().unwrap().pop();
+                    let Some(case) = case else { break };
+                    run(&case, &seen);
+                }
+            });
+        }
+    });
+    let mut seen = seen.into_inner().unwrap();
+    let absent = ABSENT.map(|(point, _)| point);
+    for point in Point::ALL.iter().filter(|point| !absent.contains(point)) {
+        if !seen.killed.contains(point.name()) {
+            later(point.name(), &mut seen);
+        }
+    }
+    let missed = |point: &&Point| !seen.killed.contains(point.name());
+    let missed: Vec<_> = Point::ALL.iter().filter(missed).copied().collect();
+    assert_eq!(missed, absent, "points that never killed, beside those that can't");
+    for (point, why) in ABSENT {
+        assert!(!seen.passed.contains(point.name()), "{point:?} is passed now, not: {why}");
+    }
+    let (points, all) = (seen.killed.len(), Point::ALL.len());
+    let (kills, cases) = (seen.kills, seen.cases);
+    tell(&format!("{kills} kills at {points} of {all} points in {cases} cases: equal"));
+}
+
+/// Each shape's points, first, in the middle and later: those of a clean run.
+fn cases(seen: &Mutex<Seen>) -> Vec<Case> {
+    let mut chance = Chance::new(1);
+    let mut known = BTreeSet::new();
+    let mut cases = Vec::new();
+    for shape in &SHAPES {
+        let mut bench = Bench::new(shape);
+        bench.finish();
+        bench.check();
+        let passed = bench.passed();
+        for (point, times) in points_of(&passed) {
+            let fresh = known.insert(point);
+            if shape.rare && !fresh {
+                continue;
+            }
+            let mut at = vec![1, 2 + chance.below(times.saturating_sub(1)), times];
+            at.truncate(if shape.rare { 1 } else { 1 + asked("WEIR_CRASH_TIMES", 1) as usize });
+            at.retain(|time| *time <= times);
+            at.dedup();
+            for time in at {
+                let deep = if shape.rare { 0 } else { chance.below(DEEP) };
+                cases.push(Case { shape, point, time, deep, seed: chance.next() });
+            }
+        }
+        seen.lock().unwrap().passed.extend(passed.into_keys());
+    }
+    // The long ones first, so that no thread is alone with them at the end.
+    cases.sort_by_key(|case| case.shape.rare);
+    cases
+}
+
+fn points_of(passed: &BTreeMap<String, u64>) -> Vec<(&'static str, u64)> {
+    let named = |point: &Point| passed.get(point.name()).map(|times| (point.name(), *times));
+    Point::ALL.iter().filter_map(named).collect()
+}
+
+fn run(case: &Case, seen: &Mutex<Seen>) {
+    let mut bench = Bench::new(case.shape);
+    let mut kills = 0;
+    let mut killed = None;
+    if bench.crash(&format!("{}:{}", case.point, case.time)) == Ended::Killed {
+        (kills, killed) = (1, Some(case.point));
+    }
+    let mut chance = Chance::new(case.seed);
+    for _ in 0..case.deep {
+        let point = chance.of(Point::ALL).name();
+        let time = 1 + chance.below(3);
+        kills += u64::from(bench.crash(&format!("{point}:{time}")) == Ended::Killed);
+    }
+    bench.finish();
+    bench.check();
+    let mut seen = seen.lock().unwrap();
+    seen.passed.extend(bench.passed().into_keys());
+    seen.killed.extend(killed);
+    seen.kills += kills;
+    seen.cases += 1;
+}
+
+/// A point that only a job passes which was started several times.
+fn later(point: &'static str, seen: &mut Seen) {
+    for shape in SHAPES.iter().filter(|shape| !shape.rare) {
+        let mut bench = Bench::new(shape);
+        let mut killed = false;
+        for _ in 0..4 {
+            seen.kills += u64::from(bench.crash("commit-durable:4") == Ended::Killed);
+            if bench.crash(point) == Ended::Killed {
+                killed = true;
+                break;
+            }
+            (0..20).for_each(|_| bench.add());
+        }
+        bench.finish();
+        bench.check();
+        seen.passed.extend(bench.passed().into_keys());
+        seen.cases += 1;
+        if killed {
+            seen.kills += 1;
+            seen.killed.insert(point);
+            return;
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The jobs that are ended, and what their sinks must have: computed here, from the input alone.
+
+use std::collections::BTreeMap;
+
+use crate::bench::component;
+
+/// What a batch has in each sink: its rows, sorted.
+pub type Batch = Vec<Vec<String>>;
+
+/// A job.
+pub struct Shape {
+    /// What it is called.
+    pub name: &'static str,
+    /// job.toml, by the inputs.
+    pub job: fn(&[String]) -> String,
+    /// The path of the nth input below `in`; none if inputs stand in the job.
+    pub path: Option<fn(usize) -> String>,
+    /// The nth input.
+    pub input: fn(usize) -> String,
+    /// How many there are.
+    pub inputs: usize,
+    /// The folders of its sinks; `letters` are its dead letters.
+    pub sinks: &'static [&'static str],
+    /// What all batches must have, by the inputs in their order.
+    pub model: fn(&[String]) -> Vec<Batch>,
+    /// Whether it is there for a few crash points only that others don't pass.
+    pub rare: bool,
+}
+
+/// Every job. One with states of ops (a running aggregate, an updater) is one more entry, whose
+/// model goes through the inputs in their order.
+pub static SHAPES: [Shape; 6] = [COUNT, ASIDE, ROWS, WORDS, LATE, MANY];
+
+/// By its name.
+pub fn shape(name: &str) -> &'static Shape {
+    SHAPES.iter().find(|shape| shape.name == name).unwrap()
+}
+
+/// Files, counted by the host, one file a batch.
+const COUNT: Shape = Shape {
+    name: "count",
+    job: |_| {
+        format!(
+            "{}{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
+            head("count"),
+            files("text", "path = \"in\"\nfiles_per_batch = 1"),
+            sink("out", "counted")
+        )
+    },
+    path: Some(numbered),
+    input: |n| "a line\n".repeat(n * 7 % 13 + 1),
+    inputs: 24,
+    sinks: &["out"],
+    model: |inputs| {
+        let count = |text: &String| vec![vec![format!("{{\"count\":{}}}", text.lines().count())]];
+        inputs.iter().map(count).collect()
+    },
+    rare: false,
+};
+
+/// Files through a function that refuses some rows, to two sinks and dead letters: the output of a
+/// batch is written down before it is visible.
+const ASIDE: Shape = Shape {
+    name: "aside",
+    job: |_| {
+        let wasm = component("tests/plugins/hostile");
+        let wasm = wasm.display();
+        format!(
+            "{}[dead_letters]\npath = \"letters\"\n{}[source.schema]\nn = \"int64!\"\n[[op]]\n\
+             id = \"even\"\nwasm = \"{wasm}\"\ncall = \"only_even\"\non_error = \"dead-letter\"\n\
+             [[op]]\nid = \"total\"\nsql = \"SELECT sum(n) AS total FROM even\"\n{}{}",
+            head("aside"),
+            files("json", "path = \"in\"\nfiles_per_batch = 1"),
+            sink("evens", "even"),
+            sink("totals", "total")
+        )
+    },
+    path: Some(numbered),
+    input: |n| (0..n % 5 + 2).map(|i| format!("{{\"n\":{}}}\n", n * 100 + i)).collect(),
+    inputs: 20,
+    sinks: &["evens", "totals", "letters"],
+    model: |inputs| {
+        let batch = |text: &String| {
+            let (odd, even): (Vec<i64>, Vec<i64>) = numbers(text).partition(|n| n % 2 != 0);
+            let row = |n: &i64| format!("{{\"n\":{n}}}");
+            let total = format!("{{\"total\":{}}}", even.iter().sum::<i64>());
+            let rows = |of: &[i64]| sorted(of.iter().map(row).collect());
+            vec![rows(&even), vec![total], rows(&odd)]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    rare: false,
+};
+
+/// Rows of the job through SQL.
+const ROWS: Shape = Shape {
+    name: "rows",
+    job: |inputs| {
+        let lists: Vec<String> = inputs.iter().map(|list| format!("[{list}]")).collect();
+        format!(
+            "{}[[source]]\nid = \"numbers\"\ntype = \"rows\"\nbatches = [{}]\n[[op]]\n\
+             id = \"squares\"\nsql = \"SELECT n, n * n AS square FROM numbers WHERE n % 3 <> 0\"\n{}",
+            head("rows"),
+            lists.join(", "),
+            sink("out", "squares")
+        )
+    },
+    path: None,
+    input: |n| {
+        let rows: Vec<String> =
+            (0..n % 4 + 2).map(|i| format!("{{ n = {} }}", n * 9 + i)).collect();
+        rows.join(", ")
+    },
+    inputs: 40,
+    sinks: &["out"],
+    model: |inputs| {
+        let batch = |list: &String| {
+            let kept = numbers(list).filter(|n| n % 3 != 0);
+            vec![sorted(kept.map(|n| format!("{{\"n\":{n},\"square\":{}}}", n * n)).collect())]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    rare: false,
+};
+
+/// Words of files, counted by two functions with a shuffle between them.
+const WORDS: Shape = Shape {
+    name: "words",
+    job: |_| {
+        let wasm = component("plugins/text");
+        let wasm = wasm.display();
+        format!(
+            "{}{}[[op]]\nid = \"words\"\nwasm = \"{wasm}\"\ncall = \"split\"\n[[op]]\n\
+             id = \"counts\"\nwasm = \"{wasm}\"\ncall = \"sum\"\nkey = [\"word\"]\n{}",
+            head("words"),
+            files("text", "path = \"in\"\nfiles_per_batch = 1"),
+            sink("out", "counts")
+        )
+    },
+    path: Some(numbered),
+    input: |n| (0..200).map(|i| format!("w{} every n{n}\n", (i * i + n) % 17)).collect(),
+    inputs: 20,
+    sinks: &["out"],
+    model: |inputs| {
+        let batch = |text: &String| {
+            let mut counts = BTreeMap::new();
+            text.split_whitespace().for_each(|word| *counts.entry(word).or_insert(0) += 1);
+            let row = |(word, n)| format!("{{\"word\":\"{word}\",\"n\":{n}}}");
+            vec![sorted(counts.into_iter().map(row).collect())]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    rare: false,
+};
+
+/// A row that runs out of time: its batch is written down again, without it.
+const LATE: Shape = Shape {
+    name: "late",
+    job: |inputs| {
+        let lists: Vec<String> = inputs.iter().map(|list| format!("[{list}]")).collect();
+        let wasm = component("tests/plugins/hostile");
+        let wasm = wasm.display();
+        format!(
+            "{}[dead_letters]\npath = \"letters\"\n[[source]]\nid = \"numbers\"\ntype = \"rows\"\n\
+             batches = [{}]\nschema = {{ n = \"int64!\" }}\n[[op]]\nid = \"spins\"\n\
+             wasm = \"{wasm}\"\ncall = \"spin_on_seven\"\non_error = \"dead-letter\"\n\
+             limits = {{ time = \"200ms\" }}\n{}",
+            head("late"),
+            lists.join(", "),
+            sink("out", "spins")
+        )
+    },
+    path: None,
+    input: |n| {
+        let rows: Vec<String> = (0..4).map(|i| format!("{{ n = {} }}", n * 4 + i)).collect();
+        rows.join(", ")
+    },
+    inputs: 3,
+    sinks: &["out", "letters"],
+    model: |inputs| {
+        let batch = |list: &String| {
+            let (late, kept): (Vec<i64>, Vec<i64>) = numbers(list).partition(|n| *n == 7);
+            let rows = |of: Vec<i64>| sorted(of.iter().map(|n| format!("{{\"n\":{n}}}")).collect());
+            vec![rows(kept), rows(late)]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    rare: true,
+};
+
+/// Files with long paths, so many that the log needs several segments and snapshots are written.
+const MANY: Shape = Shape {
+    name: "many",
+    job: |_| {
+        format!(
+            "{}{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
+            head("many"),
+            files("text", "path = \"in/**/*.txt\"\nfiles_per_batch = 200"),
+            sink("out", "counted")
+        )
+    },
+    path: Some(|n| {
+        let long = "a-long-name-".repeat(16);
+        format!("{long}/{long}/{long}/{long}/{n:06}-{long}.txt")
+    }),
+    input: |n| "a line\n".repeat(n / 200 + 1),
+    inputs: 9_000,
+    sinks: &["out"],
+    model: |inputs| {
+        let lines = |texts: &[String]| texts.iter().map(|text| text.lines().count()).sum::<usize>();
+        let count = |texts: &[String]| vec![vec![format!("{{\"count\":{}}}", lines(texts))]];
+        inputs.chunks(200).map(count).collect()
+    },
+    rare: true,
+};
+
+fn head(name: &str) -> String {
+    format!("version = 1\nname = \"{name}\"\n[job]\nbatch = \"0s\"\nparallelism = 2\n")
+}
+
+fn files(format: &str, more: &str) -> String {
+    format!("[[source]]\nid = \"lines\"\ntype = \"file\"\nformat = \"{format}\"\n{more}\n")
+}
+
+fn sink(path: &str, from: &str) -> String {
+    format!(
+        "[[sink]]\nid = \"{path}\"\nfrom = \"{from}\"\ntype = \"file\"\npath = \"{path}\"\n\
+         format = \"json\"\n"
+    )
+}
+
+fn numbered(n: usize) -> String {
+    format!("{n:06}.txt")
+}
+
+/// The whole numbers in a text.
+fn numbers(text: &str) -> impl Iterator<Item = i64> + '_ {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())
+}
+
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    rows.sort();
+    rows
+}
