@@ -38,6 +38,14 @@ pub fn host() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_host"))
 }
 
+/// A folder in memory where there is such a place: a process that is killed loses nothing that the
+/// system has, so that a disk only makes it slow. `WEIR_CRASH_FOLDER` names another place.
+fn scratch() -> TempDir {
+    let place = std::env::var_os("WEIR_CRASH_FOLDER").map(PathBuf::from);
+    let place = place.or_else(|| Some("/dev/shm".into()).filter(|it: &PathBuf| it.is_dir()));
+    tempfile::tempdir_in(place.unwrap_or_else(std::env::temp_dir)).unwrap()
+}
+
 /// The component of a plugin of this repository, built once.
 pub fn component(folder: &'static str) -> PathBuf {
     static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
@@ -63,20 +71,20 @@ impl Bench {
 
     /// The job with so many inputs.
     pub fn with_inputs(shape: &'static Shape, count: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let mut it = Self { shape, folder, inputs: Vec::new(), story: Vec::new() };
         fs::create_dir(it.path("in")).unwrap();
         if shape.path.is_none() {
             it.inputs = (0..count).map(shape.input).collect();
         }
         (it.inputs.len()..count).for_each(|_| it.add());
-        fs::write(it.path("job.toml"), (shape.job)(&it.inputs)).unwrap();
+        fs::write(it.path("job.toml"), shape.toml(&it.inputs)).unwrap();
         it
     }
 
     /// The same as it is now in a folder of its own; zeroes at the ends of files take no room.
     pub fn copy(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         copy(self.folder.path(), folder.path());
         let (inputs, story) = (self.inputs.clone(), self.story.clone());
         Self { shape: self.shape, folder, inputs, story }

@@ -11,8 +11,8 @@ pub type Batch = Vec<Vec<String>>;
 pub struct Shape {
     /// What it is called.
     pub name: &'static str,
-    /// job.toml, by the inputs.
-    pub job: fn(&[String]) -> String,
+    /// The entries of job.toml, by the inputs.
+    job: fn(&[String]) -> String,
     /// The path of the nth input below `in`; none if inputs stand in the job.
     pub path: Option<fn(usize) -> String>,
     /// The nth input.
@@ -29,7 +29,7 @@ pub struct Shape {
 
 /// Every job. One with states of ops (a running aggregate, an updater) is one more entry, whose
 /// model goes through the inputs in their order.
-pub static SHAPES: [Shape; 6] = [COUNT, ASIDE, ROWS, WORDS, LATE, MANY];
+pub static SHAPES: [Shape; 7] = [COUNT, ASIDE, ROWS, WORDS, LATE, MANY, LONG];
 
 /// By its name.
 pub fn shape(name: &str) -> &'static Shape {
@@ -41,8 +41,7 @@ const COUNT: Shape = Shape {
     name: "count",
     job: |_| {
         format!(
-            "{}{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
-            head("count"),
+            "{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
             files("text", "path = \"in\"\nfiles_per_batch = 1"),
             sink("out", "counted")
         )
@@ -66,10 +65,9 @@ const ASIDE: Shape = Shape {
         let wasm = component("tests/plugins/hostile");
         let wasm = wasm.display();
         format!(
-            "{}[dead_letters]\npath = \"letters\"\n{}[source.schema]\nn = \"int64!\"\n[[op]]\n\
+            "[dead_letters]\npath = \"letters\"\n{}[source.schema]\nn = \"int64!\"\n[[op]]\n\
              id = \"even\"\nwasm = \"{wasm}\"\ncall = \"only_even\"\non_error = \"dead-letter\"\n\
              [[op]]\nid = \"total\"\nsql = \"SELECT sum(n) AS total FROM even\"\n{}{}",
-            head("aside"),
             files("json", "path = \"in\"\nfiles_per_batch = 1"),
             sink("evens", "even"),
             sink("totals", "total")
@@ -98,9 +96,8 @@ const ROWS: Shape = Shape {
     job: |inputs| {
         let lists: Vec<String> = inputs.iter().map(|list| format!("[{list}]")).collect();
         format!(
-            "{}[[source]]\nid = \"numbers\"\ntype = \"rows\"\nbatches = [{}]\n[[op]]\n\
+            "[[source]]\nid = \"numbers\"\ntype = \"rows\"\nbatches = [{}]\n[[op]]\n\
              id = \"squares\"\nsql = \"SELECT n, n * n AS square FROM numbers WHERE n % 3 <> 0\"\n{}",
-            head("rows"),
             lists.join(", "),
             sink("out", "squares")
         )
@@ -130,9 +127,8 @@ const WORDS: Shape = Shape {
         let wasm = component("plugins/text");
         let wasm = wasm.display();
         format!(
-            "{}{}[[op]]\nid = \"words\"\nwasm = \"{wasm}\"\ncall = \"split\"\n[[op]]\n\
+            "{}[[op]]\nid = \"words\"\nwasm = \"{wasm}\"\ncall = \"split\"\n[[op]]\n\
              id = \"counts\"\nwasm = \"{wasm}\"\ncall = \"sum\"\nkey = [\"word\"]\n{}",
-            head("words"),
             files("text", "path = \"in\"\nfiles_per_batch = 1"),
             sink("out", "counts")
         )
@@ -161,11 +157,10 @@ const LATE: Shape = Shape {
         let wasm = component("tests/plugins/hostile");
         let wasm = wasm.display();
         format!(
-            "{}[dead_letters]\npath = \"letters\"\n[[source]]\nid = \"numbers\"\ntype = \"rows\"\n\
+            "[dead_letters]\npath = \"letters\"\n[[source]]\nid = \"numbers\"\ntype = \"rows\"\n\
              batches = [{}]\nschema = {{ n = \"int64!\" }}\n[[op]]\nid = \"spins\"\n\
              wasm = \"{wasm}\"\ncall = \"spin_on_seven\"\non_error = \"dead-letter\"\n\
              limits = {{ time = \"200ms\" }}\n{}",
-            head("late"),
             lists.join(", "),
             sink("out", "spins")
         )
@@ -188,13 +183,12 @@ const LATE: Shape = Shape {
     rare: true,
 };
 
-/// Files with long paths, so many that the log needs several segments and snapshots are written.
+/// Files with long paths, so many that the log needs a second segment.
 const MANY: Shape = Shape {
     name: "many",
     job: |_| {
         format!(
-            "{}{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
-            head("many"),
+            "{}[[op]]\nid = \"counted\"\nnative = \"count\"\n{}",
             files("text", "path = \"in/**/*.txt\"\nfiles_per_batch = 200"),
             sink("out", "counted")
         )
@@ -204,7 +198,7 @@ const MANY: Shape = Shape {
         format!("{long}/{long}/{long}/{long}/{n:06}-{long}.txt")
     }),
     input: |n| "a line\n".repeat(n / 200 + 1),
-    inputs: 9_000,
+    inputs: 5_200,
     sinks: &["out"],
     model: |inputs| {
         let lines = |texts: &[String]| texts.iter().map(|text| text.lines().count()).sum::<usize>();
@@ -214,8 +208,16 @@ const MANY: Shape = Shape {
     rare: true,
 };
 
-fn head(name: &str) -> String {
-    format!("version = 1\nname = \"{name}\"\n[job]\nbatch = \"0s\"\nparallelism = 2\n")
+/// So many batches that the state of the source is folded into fewer pieces.
+const LONG: Shape = Shape { name: "long", inputs: 1_050, rare: true, ..COUNT };
+
+impl Shape {
+    /// job.toml for these inputs.
+    pub fn toml(&self, inputs: &[String]) -> String {
+        let name = self.name;
+        let head = format!("version = 1\nname = \"{name}\"\n[job]\nbatch = \"0s\"\n");
+        head + "parallelism = 2\n" + &(self.job)(inputs)
+    }
 }
 
 fn files(format: &str, more: &str) -> String {

@@ -38,7 +38,7 @@ fn inject(bench: &mut Bench, call: &str, what: &str, n: u64) -> (Ended, bool) {
     let trace = bench.path("trace");
     let (only, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={n}"));
     let mut through = vec!["strace", "-f", "-qq", "-o", trace.to_str().unwrap()];
-    through.extend(["--seccomp-bpf", "-e", &only, "-e", &inject]);
+    through.extend(["-e", &only, "-e", &inject]);
     let child = bench.start(&through, &["--once"], None);
     let ended = bench.end(child);
     let trace = String::from_utf8_lossy(&std::fs::read(&trace).unwrap()).into_owned();
