@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,9 +48,7 @@ fn scratch() -> TempDir {
 
 /// The component of a plugin of this repository, built once.
 pub fn component(folder: &'static str) -> PathBuf {
-    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
-    static TEXT: OnceLock<PathBuf> = OnceLock::new();
-    let built = if folder.ends_with("hostile") { &HOSTILE } else { &TEXT };
+    static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
     let build = || {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut build = Command::new(host());
@@ -60,7 +58,7 @@ pub fn component(folder: &'static str) -> PathBuf {
         let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
         PathBuf::from(said["path"].as_str().unwrap())
     };
-    built.get_or_init(build).clone()
+    BUILT.lock().unwrap().entry(folder).or_insert_with(build).clone()
 }
 
 impl Bench {

@@ -126,13 +126,6 @@ fn run(case: &Case, seen: &Mutex<Seen>) {
     seen.killed.extend(killed);
     seen.kills += kills;
     seen.cases += 1;
-    eprintln!(
-        case.shape.name,
-        case.point,
-        case.time,
-        case.deep,
-        kills,
-    );
 }
 
 /// A point that only a job passes which was started several times.

@@ -1,6 +1,6 @@
 //! The jobs that are ended, and what their sinks must have: computed here, from the input alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bench::component;
 
@@ -27,9 +27,8 @@ pub struct Shape {
     pub rare: bool,
 }
 
-/// Every job. One with states of ops (a running aggregate, an updater) is one more entry, whose
-/// model goes through the inputs in their order.
-pub static SHAPES: [Shape; 7] = [COUNT, ASIDE, ROWS, WORDS, LATE, MANY, LONG];
+/// Every job.
+pub static SHAPES: [Shape; 9] = [COUNT, ASIDE, ROWS, WORDS, TOTALS, USERS, LATE, MANY, LONG];
 
 /// By its name.
 pub fn shape(name: &str) -> &'static Shape {
@@ -123,16 +122,7 @@ const ROWS: Shape = Shape {
 /// Words of files, counted by two functions with a shuffle between them.
 const WORDS: Shape = Shape {
     name: "words",
-    job: |_| {
-        let wasm = component("plugins/text");
-        let wasm = wasm.display();
-        format!(
-            "{}[[op]]\nid = \"words\"\nwasm = \"{wasm}\"\ncall = \"split\"\n[[op]]\n\
-             id = \"counts\"\nwasm = \"{wasm}\"\ncall = \"sum\"\nkey = [\"word\"]\n{}",
-            files("text", "path = \"in\"\nfiles_per_batch = 1"),
-            sink("out", "counts")
-        )
-    },
+    job: |_| words(""),
     path: Some(numbered),
     input: |n| (0..200).map(|i| format!("w{} every n{n}\n", (i * i + n) % 17)).collect(),
     inputs: 20,
@@ -141,8 +131,68 @@ const WORDS: Shape = Shape {
         let batch = |text: &String| {
             let mut counts = BTreeMap::new();
             text.split_whitespace().for_each(|word| *counts.entry(word).or_insert(0) += 1);
-            let row = |(word, n)| format!("{{\"word\":\"{word}\",\"n\":{n}}}");
-            vec![sorted(counts.into_iter().map(row).collect())]
+            vec![counted(counts.into_iter())]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    rare: false,
+};
+
+/// The same over all batches: the function's sums are kept, and those that change come out.
+const TOTALS: Shape = Shape {
+    name: "totals",
+    job: |_| words("across = \"run\"\n"),
+    model: |inputs| {
+        let mut totals = BTreeMap::new();
+        let batch = |text: &String| {
+            let of_batch: BTreeSet<&str> = text.split_whitespace().collect();
+            for word in text.split_whitespace() {
+                *totals.entry(word.to_owned()).or_insert(0) += 1;
+            }
+            vec![counted(of_batch.into_iter().map(|word| (word, totals[word])))]
+        };
+        inputs.iter().map(batch).collect()
+    },
+    ..WORDS
+};
+
+/// A function with a state for each user.
+const USERS: Shape = Shape {
+    name: "users",
+    job: |_| {
+        let wasm = component("tests/plugins/keyed");
+        let wasm = wasm.display();
+        format!(
+            "{}[source.schema]\nuser = \"string!\"\nn = \"int64!\"\n[[op]]\nid = \"it\"\n\
+             wasm = \"{wasm}\"\ncall = \"track\"\nkey = [\"user\"]\n{}",
+            files("json", "path = \"in\"\nfiles_per_batch = 1"),
+            sink("out", "it")
+        )
+    },
+    path: Some(numbered),
+    input: |n| {
+        let row =
+            |i| format!("{{\"user\":\"u{}\",\"n\":{}}}\n", (i * i + n) % 29, 1 + (n + i) % 90);
+        (0..60).map(row).collect()
+    },
+    inputs: 20,
+    sinks: &["out"],
+    model: |inputs| {
+        let mut sums = BTreeMap::new();
+        let batch = |text: &String| {
+            let mut values: BTreeMap<i64, i64> = BTreeMap::new();
+            let all: Vec<i64> = numbers(text).collect();
+            for row in all.chunks(2) {
+                *sums.entry(row[0]).or_insert(0) += row[1];
+                *values.entry(row[0]).or_insert(0) += 1;
+            }
+            let row = |(user, values)| {
+                let sum: i64 = sums[&user];
+                format!(
+                    "{{\"user\":\"u{user}\",\"sum\":{sum},\"values\":{values},\"timed_out\":false}}"
+                )
+            };
+            vec![sorted(values.into_iter().map(row).collect())]
         };
         inputs.iter().map(batch).collect()
     },
@@ -229,6 +279,23 @@ fn sink(path: &str, from: &str) -> String {
         "[[sink]]\nid = \"{path}\"\nfrom = \"{from}\"\ntype = \"file\"\npath = \"{path}\"\n\
          format = \"json\"\n"
     )
+}
+
+/// Splits lines into words and adds them up.
+fn words(across: &str) -> String {
+    let wasm = component("plugins/text");
+    let wasm = wasm.display();
+    format!(
+        "{}[[op]]\nid = \"words\"\nwasm = \"{wasm}\"\ncall = \"split\"\n[[op]]\n\
+         id = \"counts\"\nwasm = \"{wasm}\"\ncall = \"sum\"\nkey = [\"word\"]\n{across}{}",
+        files("text", "path = \"in\"\nfiles_per_batch = 1"),
+        sink("out", "counts")
+    )
+}
+
+/// The rows of words and how often they are there.
+fn counted<'a>(counts: impl Iterator<Item = (&'a str, i32)>) -> Vec<String> {
+    sorted(counts.map(|(word, n)| format!("{{\"word\":\"{word}\",\"n\":{n}}}")).collect())
 }
 
 fn numbered(n: usize) -> String {
