@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,6 +19,8 @@ pub struct Bench {
     pub shape: &'static Shape,
     folder: TempDir,
     inputs: Vec<String>,
+    /// Processes that have not ended: none outlives the test.
+    running: Vec<Child>,
     /// What was done to it, for whoever reads of a failure.
     story: Vec<String>,
 }
@@ -70,7 +73,8 @@ impl Bench {
     /// The job with so many inputs.
     pub fn with_inputs(shape: &'static Shape, count: usize) -> Self {
         let folder = scratch();
-        let mut it = Self { shape, folder, inputs: Vec::new(), story: Vec::new() };
+        let mut it =
+            Self { shape, folder, inputs: Vec::new(), running: Vec::new(), story: Vec::new() };
         fs::create_dir(it.path("in")).unwrap();
         if shape.path.is_none() {
             it.inputs = (0..count).map(shape.input).collect();
@@ -85,7 +89,7 @@ impl Bench {
         let folder = scratch();
         copy(self.folder.path(), folder.path());
         let (inputs, story) = (self.inputs.clone(), self.story.clone());
-        Self { shape: self.shape, folder, inputs, story }
+        Self { shape: self.shape, folder, inputs, running: Vec::new(), story }
     }
 
     /// A path in the folder.
@@ -115,8 +119,8 @@ impl Bench {
         self.story.push(what.into());
     }
 
-    /// Starts the job, through other programs if `through` names them.
-    pub fn start(&mut self, through: &[&str], more: &[&str], point: Option<&str>) -> Child {
+    /// Starts the job, through other programs if `through` names them; gives the process.
+    pub fn start(&mut self, through: &[&str], more: &[&str], point: Option<&str>) -> u32 {
         self.note(format!("{} run {} {}", through.join(" "), more.join(" "), point.unwrap_or("")));
         let mut words = through.iter().map(Path::new).chain([host()]);
         let mut command = Command::new(words.next().unwrap());
@@ -127,12 +131,23 @@ impl Bench {
         command.env("WEIR_CRASH_AT", point.unwrap_or(""));
         command.stdout(File::create(self.path("events")).unwrap());
         command.stderr(File::create(self.path("said")).unwrap());
-        command.spawn().unwrap()
+        let child = command.spawn().unwrap();
+        let process = child.id();
+        self.running.push(child);
+        process
+    }
+
+    /// Sends a process a signal.
+    pub fn signal(&mut self, process: u32, signal: Signal) {
+        let child = self.running.iter().find(|child| child.id() == process).unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     /// Waits for a process.
-    pub fn end(&mut self, mut child: Child) -> Ended {
-        let status = child.wait().unwrap();
+    pub fn end(&mut self, process: u32) -> Ended {
+        let number = self.running.iter().position(|child| child.id() == process).unwrap();
+        let status = self.running[number].wait().unwrap();
+        self.running.swap_remove(number);
         let ended = self.ended(status);
         self.note(format!("{ended:?}"));
         ended
@@ -157,14 +172,14 @@ impl Bench {
 
     /// Takes what is there, and is killed at a crash point if it passes it.
     pub fn crash(&mut self, point: &str) -> Ended {
-        let child = self.start(&[], &["--once"], Some(point));
-        self.end(child)
+        let process = self.start(&[], &["--once"], Some(point));
+        self.end(process)
     }
 
     /// Takes what is there to its end.
     pub fn finish(&mut self) {
-        let child = self.start(&[], &["--once"], None);
-        assert_eq!(self.end(child), Ended::Done);
+        let process = self.start(&[], &["--once"], None);
+        assert_eq!(self.end(process), Ended::Done);
     }
 
     /// Every sink has what the model says, nothing half done is left, and the checkpoint is whole.
@@ -264,6 +279,10 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
+        for child in &mut self.running {
+            let _has_ended_then = child.kill();
+            child.wait().unwrap();
+        }
         if std::thread::panicking() {
             let said = self.said();
             self.folder.disable_cleanup(true);

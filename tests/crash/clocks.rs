@@ -25,8 +25,8 @@ fn a_clock_that_goes_back_leaves_batches_in_their_order() {
         let clock = format!("FAKETIME={jump}");
         // Only the wall clock: not the times of files, nor how long something took.
         let through = ["env", "NO_FAKE_STAT=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", &preload, &clock];
-        let child = bench.start(&through, &["--once"], Some("sinks-done:3"));
-        assert_eq!(bench.end(child), Ended::Killed, "{jump}");
+        let process = bench.start(&through, &["--once"], Some("sinks-done:3"));
+        assert_eq!(bench.end(process), Ended::Killed, "{jump}");
         // And forth again, or back after a day.
         bench.finish();
         bench.check();

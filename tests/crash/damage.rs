@@ -17,8 +17,8 @@ fn a_damaged_file_is_harmless_or_named() {
         let mut bench = base.copy();
         let file = damage(&mut bench, &mut chance, number % 3 == 0);
         let (whole, said) = bench.verify();
-        let child = bench.start(&[], &["--once"], None);
-        match bench.end(child) {
+        let process = bench.start(&[], &["--once"], None);
+        match bench.end(process) {
             Ended::Done => {
                 bench.check();
                 equal += 1;

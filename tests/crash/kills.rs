@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::bench::{Bench, Ended};
 use crate::chance::{Chance, asked, tell};
 use crate::shapes::{SHAPES, Shape};
@@ -47,7 +49,7 @@ fn job_of(shape: &'static Shape, takes: Duration, kills: u64, seed: u64) -> u64 
     let mut chance = Chance::new(1_000 + seed);
     let mut killed = 0;
     for _ in 0..kills {
-        let child = bench.start(&[], &["--once"], None);
+        let process = bench.start(&[], &["--once"], None);
         let until = Instant::now() + chance.time(takes * 11 / 10);
         let some = chance.below(3);
         for _ in 0..some {
@@ -55,7 +57,12 @@ fn job_of(shape: &'static Shape, takes: Duration, kills: u64, seed: u64) -> u64 
         }
         // Not waiting for anything: the time itself is what is tried.
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
-        killed += u64::from(kill(&mut bench, child));
+        bench.signal(process, Signal::KILL);
+        match bench.end(process) {
+            Ended::Killed => killed += 1,
+            Ended::Done => {}
+            failed => panic!("{failed:?}"),
+        }
         if some == 0 {
             (0..8).for_each(|_| bench.add());
         }
@@ -63,14 +70,4 @@ fn job_of(shape: &'static Shape, takes: Duration, kills: u64, seed: u64) -> u64 
     bench.finish();
     bench.check();
     killed
-}
-
-/// Kills a process; whether it had not come to its end.
-fn kill(bench: &mut Bench, mut child: std::process::Child) -> bool {
-    child.kill().unwrap();
-    match bench.end(child) {
-        Ended::Killed => true,
-        Ended::Done => false,
-        failed => panic!("{failed:?}"),
-    }
 }

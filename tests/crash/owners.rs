@@ -1,9 +1,8 @@
 //! Two processes on one checkpoint.
 
-use std::process::Child;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::bench::{Bench, Ended, told};
 use crate::chance::{Chance, asked, tell};
@@ -18,9 +17,9 @@ fn a_second_host_is_refused_and_told_who_has_the_checkpoint() {
     let Ended::Failed(code, said) = bench.end(second) else { panic!("the lock is held") };
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("WEIR-DURABLE-008"), "{said}");
-    assert!(said.contains(&format!("process {}", first.id())), "{said}");
+    assert!(said.contains(&format!("process {}", first)), "{said}");
     assert!(said.contains("--take-over"), "{said}");
-    signal(&first, Signal::KILL);
+    bench.signal(first, Signal::KILL);
     assert_eq!(bench.end(first), Ended::Killed);
     bench.finish();
     bench.check();
@@ -44,7 +43,7 @@ fn take_over(shape: &'static Shape, chance: &mut Chance) {
     wait_for_batch(&bench);
     // Not waiting for anything: the time itself is what is tried.
     std::thread::sleep(chance.time(Duration::from_millis(120)));
-    signal(&first, Signal::STOP);
+    bench.signal(first, Signal::STOP);
     bench.note("stopped");
     // What the first one says goes to the file that it has open.
     std::fs::rename(bench.path("events"), bench.path("said-by-the-first")).unwrap();
@@ -54,8 +53,8 @@ fn take_over(shape: &'static Shape, chance: &mut Chance) {
     let before = bench.found();
     // Something to do, if it had come to the end of its input.
     bench.add();
-    signal(&first, Signal::CONT);
-    let code = code_of(first);
+    bench.signal(first, Signal::CONT);
+    let Ended::Failed(code, _) = bench.end(first) else { panic!("it has lost the checkpoint") };
     let said = told(&std::fs::read_to_string(bench.path("said-by-the-first")).unwrap());
     assert!(matches!(code, 1 | 73), "{code}: {said}");
     assert!(said.contains("WEIR-CHECKPOINT-006") && said.contains("to owner 2"), "{said}");
@@ -71,21 +70,4 @@ fn wait_for_batch(bench: &Bench) {
         assert!(Instant::now() < until, "no batch within a minute");
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// The exit code of a process that ends by itself.
-fn code_of(mut child: Child) -> i32 {
-    let until = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < until {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    panic!("the first process did not end");
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
 }

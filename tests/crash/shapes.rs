@@ -96,7 +96,8 @@ const ROWS: Shape = Shape {
         let lists: Vec<String> = inputs.iter().map(|list| format!("[{list}]")).collect();
         format!(
             "[[source]]\nid = \"numbers\"\ntype = \"rows\"\nbatches = [{}]\n[[op]]\n\
-             id = \"squares\"\nsql = \"SELECT n, n * n AS square FROM numbers WHERE n % 3 <> 0\"\n{}",
+             id = \"squares\"\n\
+             sql = \"SELECT n, n * n AS square FROM numbers WHERE n % 3 <> 0\"\n{}",
             lists.join(", "),
             sink("out", "squares")
         )

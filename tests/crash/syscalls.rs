@@ -39,8 +39,8 @@ fn inject(bench: &mut Bench, call: &str, what: &str, n: u64) -> (Ended, bool) {
     let (only, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={n}"));
     let mut through = vec!["strace", "-f", "-qq", "-o", trace.to_str().unwrap()];
     through.extend(["-e", &only, "-e", &inject]);
-    let child = bench.start(&through, &["--once"], None);
-    let ended = bench.end(child);
+    let process = bench.start(&through, &["--once"], None);
+    let ended = bench.end(process);
     let trace = String::from_utf8_lossy(&std::fs::read(&trace).unwrap()).into_owned();
     (ended, trace.contains("(INJECTED)"))
 }
