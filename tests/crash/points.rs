@@ -11,8 +11,8 @@ use crate::shapes::{SHAPES, Shape};
 
 /// Points that no shape passes, and why.
 const ABSENT: [(Point, &str); 3] = [
-    (Point::WalDurable, "there is no write-ahead log yet"),
-    (Point::WalRemoved, "there is no write-ahead log yet"),
+    (Point::WalDurable, "sockets only, and no shape has one yet"),
+    (Point::WalRemoved, "sockets only, and no shape has one yet"),
     (Point::ReserveReleased, "a full disk only: host/src/checkpoint/tests/space.rs"),
 ];
 
