@@ -79,7 +79,7 @@ fn an_older_batch_can_be_gone_back_to_unless_a_sink_is_ahead() {
     assert!(refused.err.contains("WEIR-CHECKPOINT-010"), "{}", refused.err);
     let unknown = run(&job, &["--from", "7"]);
     assert!(unknown.err.contains("WEIR-CHECKPOINT-016"), "{}", unknown.err);
-    let ran = run(&job, &["--from", "1", "--adopt-sink"]).fine();
+    let ran = run(&job, &["--from", "1", "--adopt-sinks"]).fine();
     assert!(ran.err.contains("batch 2"), "{}", ran.err);
     let job = job.file("in/3", "a\n");
     run(&job, &[]).fine();

@@ -5,6 +5,7 @@
 //! Not here: formats, user code, and what a person sees of it (`cli`).
 
 mod deliver;
+mod due;
 mod error;
 mod event;
 mod ledger;

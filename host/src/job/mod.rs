@@ -6,6 +6,7 @@
 //! of the text and the given overrides was looked at.
 //! Not here: whether files and functions exist and fit together (`source`, `plugin`, `plan`).
 
+mod aggregates;
 mod allow;
 mod aside;
 mod calls;
@@ -29,6 +30,7 @@ mod value;
 mod vars;
 mod written;
 
+pub use aggregates::{AggregateFunction, AggregateSpec};
 pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use aside::{CheckpointSpec, DeadLettersSpec, Expect, TestSpec};
 pub use effective::{Line, Section, effective};
@@ -379,32 +381,4 @@ pub enum NativeSpec {
         /// Where `key` stands, or the id.
         key_span: Span,
     },
-}
-
-/// A column that an aggregate gives.
-#[derive(Clone, Debug)]
-pub struct AggregateSpec {
-    /// Its name.
-    pub name: String,
-    /// What is made of the values.
-    pub function: AggregateFunction,
-    /// The column that they stand in; none = whole rows.
-    pub column: Option<String>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// The aggregates that the host has itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AggregateFunction {
-    /// How many values there are.
-    Count,
-    /// Their sum.
-    Sum,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// Their mean.
-    Avg,
 }

@@ -17,7 +17,7 @@ use super::job_plan::{JobPlan, SinkPlan};
 use super::native::{self, Grouped, Grouping};
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
-use super::{keyed, mismatch, origin};
+use super::{drain, keyed, mismatch, origin};
 use crate::id::{NodeId, SinkId};
 use crate::job::{
     CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
@@ -424,7 +424,7 @@ impl Builder<'_> {
         let plans: HashMap<NodeId, Arc<dyn ExecutionPlan>> =
             self.entries.into_iter().map(|(id, entry)| (id, entry.plan)).collect();
         let mut trees: Vec<_> = roots.iter().map(|(_, tree)| Arc::clone(tree)).collect();
-        let drained = drained(self.job, &self.states, &plans);
+        let drained = drain::drained(self.job, &self.states, &plans);
         trees.extend(drained.iter().cloned());
         let mut assembly = Assembly::new(&plans, &trees, self.next_id + 1)?;
         let sinks = roots
@@ -441,28 +441,4 @@ impl Builder<'_> {
         let (sites, states) = (Arc::new(self.sites), self.states);
         Ok(JobPlan { sinks, drains, sites, states, config: self.config })
     }
-}
-
-/// The main ports of ops with a state, to be read to their end whoever else reads them: a query
-/// may stop early, and a state that no sink needs is kept all the same.
-fn drained(
-    job: &Job,
-    states: &[OpState],
-    plans: &HashMap<NodeId, Arc<dyn ExecutionPlan>>,
-) -> Vec<Arc<dyn ExecutionPlan>> {
-    let queries = job.ops.iter().any(|op| matches!(op.body, OpBody::Sql(_)));
-    let mut reached: HashSet<&NodeId> = job.sinks.iter().map(|sink| &sink.from.node).collect();
-    for op in job.ops.iter().rev() {
-        if reached.contains(&op.id) {
-            reached.extend(op.from.iter().map(|from| &from.node));
-        }
-    }
-    let drained = states.iter().filter(|state| queries || !reached.contains(&state.op));
-    let tap = |state: &OpState| {
-        let plan = plans.get(&state.op)?;
-        let partitioning = plan.output_partitioning().clone();
-        let tap = TapExec::new(state.op.clone(), 0, &plan.schema(), partitioning);
-        Some(Arc::new(tap) as Arc<dyn ExecutionPlan>)
-    };
-    drained.filter_map(tap).collect()
 }

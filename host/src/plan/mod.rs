@@ -9,6 +9,7 @@ mod bind;
 mod build;
 mod call;
 mod codec;
+mod drain;
 mod drive;
 mod error;
 mod job_plan;

@@ -1,5 +1,6 @@
 //! The entries of a job: sources, ops, functions, sinks.
 
+mod aggregates;
 mod keeping;
 mod op;
 mod receiving;
