@@ -481,7 +481,7 @@ fn a_damaged_log_is_named_and_not_passed_over() {
     bytes[80] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let ran = crate::host::host(job.path(), &["run", "job.toml", "--once"]);
-    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert_eq!(ran.code, 69, "{ran:#?}");
     assert!(ran.err.contains("WEIR-SOURCE-014"), "{}", ran.err);
     assert!(ran.err.contains(".wal` at byte 0"), "{}", ran.err);
 }
