@@ -146,8 +146,8 @@ impl Bench {
     /// Waits for a process.
     pub fn end(&mut self, process: u32) -> Ended {
         let number = self.running.iter().position(|child| child.id() == process).unwrap();
-        let status = self.running[number].wait().unwrap();
-        self.running.swap_remove(number);
+        let mut child = self.running.swap_remove(number);
+        let status = child.wait().unwrap();
         let ended = self.ended(status);
         self.note(format!("{ended:?}"));
         ended

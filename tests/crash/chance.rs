@@ -42,7 +42,8 @@ pub fn asked(variable: &str, otherwise: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{variable} has to be a number, not {text}"))
 }
 
-/// Tells how much was done, also when the test goes well.
+/// Tells how much was done, also when the test goes well: the test runner keeps `eprintln` back.
+#[allow(clippy::explicit_write, reason = "it is to be seen in any case")]
 pub fn tell(what: &str) {
     use std::io::Write;
     writeln!(std::io::stderr(), "crash: {what}").unwrap();

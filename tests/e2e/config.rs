@@ -45,7 +45,8 @@ fn the_jobs_of_this_repository_fit_the_schema() {
 
 /// Folders of tests/jobs/bad that no schema can refuse: what is wrong is how entries fit together,
 /// a bound of a text with a unit, what a plugin or a query says, or how the file is written.
-const MEANT_WRONG: [&str; 36] = [
+const MEANT_WRONG: [&str; 46] = [
+    "across-run",
     "across-without-key",
     "aggregate-of-text",
     "aggregate-unknown",
@@ -72,7 +73,9 @@ const MEANT_WRONG: [&str; 36] = [
     "sink-outside",
     "sql-ddl",
     "sql-random",
+    "sqlite-columns",
     "test-of-nothing",
+    "timeout-on-a-mapper",
     "two-sinks-one-folder",
     "union-of-different",
     "union-of-one",
@@ -80,6 +83,13 @@ const MEANT_WRONG: [&str; 36] = [
     "unknown-from",
     "unknown-function",
     "unknown-key",
+    "updater-by-a-list",
+    "updater-in-sql",
+    "updater-key-clashes",
+    "updater-of-another-key",
+    "updater-with-keep",
+    "updater-without-key",
+    "visit-on-an-aggregator",
     "wrong-column-type",
     "wrong-config",
 ];

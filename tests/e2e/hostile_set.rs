@@ -408,7 +408,11 @@ fn odd_nan() {
 
 #[test]
 fn every_component_of_the_set_has_a_test_of_its_name() {
-    let tests = concat!(include_str!("hostile_set.rs"), include_str!("hostile_kinds.rs"));
+    let tests = concat!(
+        include_str!("hostile_set.rs"),
+        include_str!("hostile_kinds.rs"),
+        include_str!("hostile_keys.rs"),
+    );
     for name in &SET.1 {
         let forms = [format!("    {name}: \""), format!("    {name},"), format!("fn {name}()")];
         assert!(forms.iter().any(|form| tests.contains(form)), "{name} has no test");

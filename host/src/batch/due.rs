@@ -33,8 +33,8 @@ impl Runner<'_> {
         Ok(false)
     }
 
-    /// The time that a batch would have: the wall clock, but never backwards. Where all input stands
-    /// in the job and is taken at once, one interval after the batch before.
+    /// The time that a batch would have: the wall clock, but never backwards. Where all input
+    /// stands in the job and is taken at once, one interval after the batch before.
     pub(super) fn time_now(&self) -> Micros {
         let least = Micros(self.last_time.0.saturating_add(1000));
         let scripted = self.start.mode == Mode::Once

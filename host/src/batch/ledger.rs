@@ -205,7 +205,7 @@ impl Ledger {
                 by_op.entry(op.clone()).or_default().append(&mut pieces.new);
             }
         }
-        let all = batch.0 % NAME_AGAIN == 0;
+        let all = batch.0.is_multiple_of(NAME_AGAIN);
         let records = self.records(&by_op, all);
         crash::point(Point::StateStaged);
         Ok(Changes { records, by_op, all })
@@ -310,7 +310,7 @@ impl Ledger {
                 }
             }
         }
-        kept.clean_up_due |= batch.0 % CLEAN_UP == 0;
+        kept.clean_up_due |= batch.0.is_multiple_of(CLEAN_UP);
         Ok(())
     }
 

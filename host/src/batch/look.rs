@@ -1,4 +1,4 @@
-//! The states of a job as its checkpoint has them: read, while the job runs or not, and not changed.
+//! The states of a job as its checkpoint has them: read, while the job runs or not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The loop: cut → bind → run → prepare → commit → acknowledge, one batch after the other.
+//! The loop: cut → begin → run → prepare → commit → acknowledge, batch after batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::start::{Build, Listener, Start};
 use super::trigger::{Mode, Trigger};
 use crate::checkpoint::record::{CommitV1, IntentV1};
 use crate::checkpoint::{Begun, CheckpointError, Committed, Permit};
-use crate::clock::{self, Micros, Stopwatch};
+use crate::clock::{Micros, Stopwatch};
 use crate::durable::crash::{self, Point};
 use crate::id::{BatchId, NodeId, SinkId};
 use crate::plan::{BatchStates, Exclusions, JobPlan, Progress, Resources, Usage};
@@ -34,7 +34,7 @@ pub(super) struct Planned {
 /// What is to be done next.
 enum Next {
     /// A batch.
-    Work(Work),
+    Work(Box<Work>),
     /// Nothing yet.
     Nothing,
     /// The end.
@@ -114,7 +114,7 @@ impl<'a> Runner<'a> {
             let work = match next.take() {
                 Some(work) => work,
                 None => match self.next_work(&mut trigger, &mut plan, build)? {
-                    Next::Work(work) => work,
+                    Next::Work(work) => *work,
                     Next::Nothing => continue,
                     Next::End => break,
                 },
@@ -152,7 +152,7 @@ impl<'a> Runner<'a> {
         let frame = self.planned(plan, build)?.frame.clone();
         let intent = self.intent(&frame, &ranges)?;
         let begun = self.with_room(|ledger| ledger.begin(&intent))?;
-        Ok(Next::Work(Work { intent, begun, ranges, again: false }))
+        Ok(Next::Work(Box::new(Work { intent, begun, ranges, again: false })))
     }
 
     /// The plan, with a place for the state of each of its ops.

@@ -275,7 +275,7 @@ const TEXTS: &[(&str, &str)] = &[
     (
         "WEIR-PLAN-020",
         "`across = \"run\"` lets an aggregate live on over batches: what it knows is kept by key. \
-         So it needs a `key`, only aggregates can have it, and no row may be left out by `on_error`.",
+         So it needs a `key`, only aggregates can have it, and `on_error` may leave no row out.",
     ),
     (
         "WEIR-PLAN-021",

@@ -150,7 +150,10 @@ fn kept(job: &Job, args: &RunArgs) -> Result<(String, Option<Ledger>, Option<Fou
     Ok((place.run, Some(place.ledger), Some(place.found)))
 }
 
-fn sinks(job: &Job, lines: &Lines) -> Result<Vec<(SinkId, Box<dyn Sink>)>, Failure> {
+/// The sinks of a job, in its order.
+type Sinks = Vec<(SinkId, Box<dyn Sink>)>;
+
+fn sinks(job: &Job, lines: &Lines) -> Result<Sinks, Failure> {
     let mut sinks = Vec::new();
     for spec in &job.sinks {
         let sink = sink::open(spec, &job.folder, lines).map_err(|error| {

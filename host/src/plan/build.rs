@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::physical_expr::Partitioning;
-use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
@@ -14,14 +13,11 @@ use super::assemble::{Assembly, TapExec};
 use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
 use super::job_plan::{JobPlan, SinkPlan};
-use super::native::{self, Grouped, Grouping};
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
 use super::{drain, keyed, mismatch, origin};
 use crate::id::{NodeId, SinkId};
-use crate::job::{
-    CallSpec, FunctionSpec, Input, Job, JobError, NativeSpec, OpBody, OpSpec, Problem, SqlSpec,
-};
+use crate::job::{CallSpec, FunctionSpec, Input, Job, JobError, OpBody, OpSpec, Problem, SqlSpec};
 use crate::operator::{
     Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, OpState, Routing, Sites,
     TransformExec,
@@ -29,25 +25,25 @@ use crate::operator::{
 use crate::plugin::{CallSite, Kind};
 
 /// One entry of the job: a plan, and what comes out of its ports.
-struct Entry {
+pub(super) struct Entry {
     plan: Arc<dyn ExecutionPlan>,
     ports: Vec<(String, SchemaRef)>,
 }
 
-struct Builder<'a> {
-    job: &'a Job,
-    loaded: &'a Loaded,
-    partitions: usize,
-    config: SessionConfig,
-    entries: HashMap<NodeId, Entry>,
-    order: Vec<NodeId>,
-    functions: Vec<Arc<CallSite>>,
-    sites: Sites,
-    states: Vec<OpState>,
-    problems: Vec<Problem>,
-    broken: Vec<NodeId>,
-    carriers: HashSet<NodeId>,
-    next_id: ChannelId,
+pub(super) struct Builder<'a> {
+    pub(super) job: &'a Job,
+    pub(super) loaded: &'a Loaded,
+    pub(super) partitions: usize,
+    pub(super) config: SessionConfig,
+    pub(super) entries: HashMap<NodeId, Entry>,
+    pub(super) order: Vec<NodeId>,
+    pub(super) functions: Vec<Arc<CallSite>>,
+    pub(super) sites: Sites,
+    pub(super) states: Vec<OpState>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) broken: Vec<NodeId>,
+    pub(super) carriers: HashSet<NodeId>,
+    pub(super) next_id: ChannelId,
 }
 
 /// Builds the plan of a job whose sources have these columns. All problems come at once.
@@ -89,17 +85,22 @@ pub fn build(
 }
 
 impl Builder<'_> {
-    fn id(&mut self) -> ChannelId {
+    pub(super) fn id(&mut self) -> ChannelId {
         self.next_id += 1;
         self.next_id
     }
 
-    fn add(&mut self, id: &NodeId, plan: Arc<dyn ExecutionPlan>, ports: Vec<(String, SchemaRef)>) {
+    pub(super) fn add(
+        &mut self,
+        id: &NodeId,
+        plan: Arc<dyn ExecutionPlan>,
+        ports: Vec<(String, SchemaRef)>,
+    ) {
         self.order.push(id.clone());
         self.entries.insert(id.clone(), Entry { plan, ports });
     }
 
-    fn single(&mut self, id: &NodeId, plan: Arc<dyn ExecutionPlan>) {
+    pub(super) fn single(&mut self, id: &NodeId, plan: Arc<dyn ExecutionPlan>) {
         let ports = vec![(String::new(), plan.schema())];
         self.add(id, plan, ports);
     }
@@ -127,12 +128,12 @@ impl Builder<'_> {
     }
 
     /// What an entry reads; `None` where that is broken already or a problem now.
-    fn tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
+    pub(super) fn tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
         self.full_tap(input).and_then(|tap| origin::stripped(tap).ok())
     }
 
     /// The same, with the hidden column if there is one.
-    fn full_tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
+    pub(super) fn full_tap(&mut self, input: &Input) -> Option<Arc<dyn ExecutionPlan>> {
         if self.broken.contains(&input.node) {
             return None;
         }
@@ -237,90 +238,6 @@ impl Builder<'_> {
             Kind::Updater => return self.updater((op, spec), call, input, channel),
         }
         Ok(true)
-    }
-
-    fn updater(
-        &mut self,
-        op: (&OpSpec, &CallSpec),
-        call: Call,
-        input: Arc<dyn ExecutionPlan>,
-        channel: ChannelId,
-    ) -> PlanResult<bool> {
-        match keyed::update(op, call, input, (channel, self.partitions))? {
-            Ok((plan, state)) => {
-                self.states.push(state);
-                let ports = plan.ports();
-                self.add(&op.0.id, Arc::new(plan), ports);
-                Ok(true)
-            }
-            Err(problem) => {
-                self.problems.push(problem);
-                Ok(false)
-            }
-        }
-    }
-
-    fn native(&mut self, op: &OpSpec, spec: &NativeSpec) -> PlanResult<bool> {
-        let carries = self.carriers.contains(&op.id);
-        let tap = if carries { Self::full_tap } else { Self::tap };
-        let taps: Vec<_> = op.from.iter().map(|from| tap(self, from)).collect();
-        let Some(inputs) = taps.into_iter().collect::<Option<Vec<_>>>() else { return Ok(false) };
-        let channel = self.id();
-        let plan = match spec {
-            NativeSpec::Union => {
-                if let Some(problem) = mismatch::different(op, &inputs) {
-                    self.problems.push(problem);
-                    return Ok(false);
-                }
-                UnionExec::try_new(inputs)?
-            }
-            NativeSpec::Count { key, key_span } | NativeSpec::Aggregate { key, key_span, .. } => {
-                let input = Arc::clone(&inputs[0]);
-                let mut problems = keyed::wrong_key_columns(key, key_span, &input.schema());
-                problems.extend(keyed::wrong_across(op, None));
-                if let NativeSpec::Aggregate { aggregates, .. } = spec {
-                    problems.extend(native::wrong_aggregates(aggregates, &input.schema()));
-                }
-                if !problems.is_empty() {
-                    self.problems.extend(problems);
-                    return Ok(false);
-                }
-                let grouping = self.grouping(op, (key, 1), input, channel);
-                let grouped = match spec {
-                    NativeSpec::Aggregate { aggregates, .. } => grouping.aggregates(aggregates)?,
-                    _ => grouping.count()?,
-                };
-                self.grouped(&op.id, grouped);
-                return Ok(true);
-            }
-            NativeSpec::Repartition { key, key_span } => {
-                let input = Arc::clone(&inputs[0]);
-                let problems = keyed::wrong_key_columns(key, key_span, &input.schema());
-                if !problems.is_empty() {
-                    self.problems.extend(problems);
-                    return Ok(false);
-                }
-                native::repartition(key, input, channel, self.partitions)?
-            }
-        };
-        self.single(&op.id, plan);
-        Ok(true)
-    }
-
-    fn grouping<'a>(
-        &self,
-        op: &'a OpSpec,
-        (key, version): (&'a [String], u32),
-        input: Arc<dyn ExecutionPlan>,
-        id: ChannelId,
-    ) -> Grouping<'a> {
-        let kept = op.across.is_some().then_some((&op.id, version));
-        Grouping { key, input, id, partitions: self.partitions, kept }
-    }
-
-    fn grouped(&mut self, id: &NodeId, (plan, state): Grouped) {
-        self.states.extend(state);
-        self.single(id, plan);
     }
 
     fn sql(&mut self, op: &OpSpec, spec: &SqlSpec) -> PlanResult<bool> {

@@ -16,6 +16,7 @@ mod job_plan;
 mod keyed;
 mod mismatch;
 mod native;
+mod ops;
 mod origin;
 mod print;
 mod query;

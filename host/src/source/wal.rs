@@ -63,6 +63,9 @@ struct Segment {
     last: BTreeMap<u32, u64>,
 }
 
+/// Blocks with their bytes.
+pub(super) type Blocks = Vec<Logged<Vec<u8>>>;
+
 /// The log of a source.
 pub(super) struct Wal {
     store: Arc<dyn Store>,
@@ -82,7 +85,7 @@ impl Wal {
         store: Arc<dyn Store>,
         source: &str,
         generation: u64,
-    ) -> Result<(Self, Vec<Logged<Vec<u8>>>), SourceError> {
+    ) -> Result<(Self, Blocks), SourceError> {
         let folder = format!("wal/{source}/");
         let mut names = Vec::new();
         for entry in store.list(&folder)? {

@@ -43,7 +43,7 @@ pub fn aggregates(fields: &Fields<'_>, problems: &Problems) -> Vec<AggregateSpec
         if known.is_none() {
             let message = format!("`{}` is no aggregate", brief(text));
             problems.borrow_mut().push(
-                Problem::new("WEIR-JOB-003", message).at(node.span.clone(), "").help(
+                Problem::new("WEIR-JOB-006", message).at(node.span.clone(), "").help(
                     "there are `count(*)`, `count(c)`, `sum(c)`, `min(c)`, `max(c)` and `avg(c)` \
                      of a column `c`; other things can be made with `sql` or a plugin",
                 ),

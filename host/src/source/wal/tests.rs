@@ -3,7 +3,7 @@
 use super::*;
 use crate::durable::test_kit::{ENOSPC, Fail, SimDisk};
 
-fn open(disk: &SimDisk, generation: u64) -> Result<(Wal, Vec<Logged<Vec<u8>>>), SourceError> {
+fn open(disk: &SimDisk, generation: u64) -> Result<(Wal, Blocks), SourceError> {
     let store = disk.store(&format!("p{generation}"), 0).unwrap();
     Wal::open(Arc::new(store), "lines", generation)
 }
