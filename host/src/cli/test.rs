@@ -244,8 +244,7 @@ fn batch(
         found: None,
     };
     let runner = Runner::new(start, &resources, &Quiet);
-    let parallelism = open::parallelism(job);
-    let settings = crate::plan::Settings { parallelism };
+    let settings = crate::plan::Settings { parallelism: open::parallelism(job) };
     let build =
         |schemas: &HashMap<NodeId, _>| crate::plan::build(job, &opened.loaded, schemas, &settings);
     Ok(match runner.run(&build) {

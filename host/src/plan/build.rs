@@ -200,13 +200,8 @@ impl Builder<'_> {
         };
         let (id, channel) = (&op.id, self.id());
         let kind = call.site.function().kind;
-        if let Some(span) = op.across.clone().filter(|_| kind != Kind::Aggregator) {
-            let message = format!("{} does not live on over batches", kind.one());
-            self.problems.push(
-                Problem::new("WEIR-PLAN-020", message)
-                    .at(span, "")
-                    .help("`across = \"run\"` is for aggregators; an updater keeps states anyway"),
-            );
+        if let Some(problem) = keyed::wrong_across(op, Some((spec, kind))) {
+            self.problems.push(problem);
             return Ok(false);
         }
         match kind {
@@ -220,21 +215,7 @@ impl Builder<'_> {
                 let gathered = Arc::new(ExchangeExec::new(channel, Routing::Gather, input));
                 self.add(id, Arc::new(TransformExec::new(call, 0, gathered)?), ports);
             }
-            Kind::Aggregator if call.reads.is_empty() => {
-                self.problems.push(mismatch::reads_nothing(spec, &call.site.function().name));
-                return Ok(false);
-            }
-            Kind::Aggregator => {
-                if let Some(problem) = keyed::wrong_across(op, Some(spec)) {
-                    self.problems.push(problem);
-                    return Ok(false);
-                }
-                let input = origin::stripped(input)?;
-                let version = call.site.function().state_version;
-                let grouping = self.grouping(op, (&spec.key, version), input, channel);
-                let grouped = grouping.aggregator(&call)?;
-                self.grouped(id, grouped);
-            }
+            Kind::Aggregator => return self.aggregator((op, spec), &call, input, channel),
             Kind::Updater => return self.updater((op, spec), call, input, channel),
         }
         Ok(true)

@@ -40,11 +40,17 @@ pub fn wrong_key_columns(key: &[String], span: &Span, input: &SchemaRef) -> Vec<
 }
 
 /// The problem of `across = "run"` on an aggregate, if there is one.
-pub fn wrong_across(op: &OpSpec, call: Option<&CallSpec>) -> Option<Problem> {
+pub fn wrong_across(op: &OpSpec, call: Option<(&CallSpec, Kind)>) -> Option<Problem> {
     let span = op.across.clone()?;
     let problem = |message: &str| Problem::new("WEIR-PLAN-020", message).at(span, "");
+    if let Some((_, kind)) = call.filter(|(_, kind)| *kind != Kind::Aggregator) {
+        return Some(
+            problem(&format!("{} does not live on over batches", kind.one()))
+                .help("`across = \"run\"` is for aggregators; an updater keeps states anyway"),
+        );
+    }
     let keyless = match (&op.body, call) {
-        (_, Some(call)) => call.key.is_empty(),
+        (_, Some((call, _))) => call.key.is_empty(),
         (OpBody::Native(NativeSpec::Count { key, .. }), _)
         | (OpBody::Native(NativeSpec::Aggregate { key, .. }), _) => key.is_empty(),
         _ => false,
@@ -55,7 +61,7 @@ pub fn wrong_across(op: &OpSpec, call: Option<&CallSpec>) -> Option<Problem> {
              makes one group of all",
         ));
     }
-    if call.is_some_and(|call| call.on_error != OnError::Fail) {
+    if call.is_some_and(|(call, _)| call.on_error != OnError::Fail) {
         return Some(problem("an aggregate over batches can't leave rows out").help(
             "a group that lost a row would be wrong for ever: remove `on_error`, or put rows \
              aside in an op before",

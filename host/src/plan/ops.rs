@@ -8,9 +8,9 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::build::Builder;
 use super::native::{self, Grouped, Grouping};
-use super::{keyed, mismatch};
+use super::{keyed, mismatch, origin};
 use crate::id::NodeId;
-use crate::job::{CallSpec, NativeSpec, OpSpec};
+use crate::job::{CallSpec, NativeSpec, OpSpec, Span};
 use crate::operator::{Call, ChannelId};
 
 impl Builder<'_> {
@@ -29,23 +29,7 @@ impl Builder<'_> {
                 UnionExec::try_new(inputs)?
             }
             NativeSpec::Count { key, key_span } | NativeSpec::Aggregate { key, key_span, .. } => {
-                let input = Arc::clone(&inputs[0]);
-                let mut problems = keyed::wrong_key_columns(key, key_span, &input.schema());
-                problems.extend(keyed::wrong_across(op, None));
-                if let NativeSpec::Aggregate { aggregates, .. } = spec {
-                    problems.extend(native::wrong_aggregates(aggregates, &input.schema()));
-                }
-                if !problems.is_empty() {
-                    self.problems.extend(problems);
-                    return Ok(false);
-                }
-                let grouping = self.grouping(op, (key, 1), input, channel);
-                let grouped = match spec {
-                    NativeSpec::Aggregate { aggregates, .. } => grouping.aggregates(aggregates)?,
-                    _ => grouping.count()?,
-                };
-                self.grouped(&op.id, grouped);
-                return Ok(true);
+                return self.aggregate(op, (spec, key, key_span), &inputs[0], channel);
             }
             NativeSpec::Repartition { key, key_span } => {
                 let input = Arc::clone(&inputs[0]);
@@ -60,6 +44,51 @@ impl Builder<'_> {
         self.single(&op.id, plan);
         Ok(true)
     }
+    /// Aggregates of the host's own, over a batch or on over all.
+    fn aggregate(
+        &mut self,
+        op: &OpSpec,
+        (spec, key, key_span): (&NativeSpec, &[String], &Span),
+        input: &Arc<dyn ExecutionPlan>,
+        channel: ChannelId,
+    ) -> PlanResult<bool> {
+        let mut problems = keyed::wrong_key_columns(key, key_span, &input.schema());
+        problems.extend(keyed::wrong_across(op, None));
+        if let NativeSpec::Aggregate { aggregates, .. } = spec {
+            problems.extend(native::wrong_aggregates(aggregates, &input.schema()));
+        }
+        if !problems.is_empty() {
+            self.problems.extend(problems);
+            return Ok(false);
+        }
+        let grouping = self.grouping(op, (key, 1), Arc::clone(input), channel);
+        let grouped = match spec {
+            NativeSpec::Aggregate { aggregates, .. } => grouping.aggregates(aggregates)?,
+            _ => grouping.count()?,
+        };
+        self.grouped(&op.id, grouped);
+        Ok(true)
+    }
+
+    /// The aggregator of a plugin.
+    pub(super) fn aggregator(
+        &mut self,
+        (op, spec): (&OpSpec, &CallSpec),
+        call: &Call,
+        input: Arc<dyn ExecutionPlan>,
+        channel: ChannelId,
+    ) -> PlanResult<bool> {
+        if call.reads.is_empty() {
+            self.problems.push(mismatch::reads_nothing(spec, &call.site.function().name));
+            return Ok(false);
+        }
+        let version = call.site.function().state_version;
+        let grouping = self.grouping(op, (&spec.key, version), origin::stripped(input)?, channel);
+        let grouped = grouping.aggregator(call)?;
+        self.grouped(&op.id, grouped);
+        Ok(true)
+    }
+
     pub(super) fn grouping<'a>(
         &self,
         op: &'a OpSpec,

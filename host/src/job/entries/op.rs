@@ -29,10 +29,7 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         .into_iter()
         .filter_map(|kind| Some((kind, fields.take(kind)?)))
         .collect();
-    let across = match fields.word("across", &[("batch", false), ("run", true)]) {
-        Some(true) => fields.take("across").map(|node| node.span.clone()),
-        _ => None,
-    };
+    let across = across(&fields, &given);
     // The tables that a query names are its inputs, and who says nothing of what it does may want
     // to be a query.
     let implicit = !given.is_empty() && given.iter().all(|(kind, _)| *kind != "sql");
@@ -54,20 +51,24 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         [_] => (native(&fields, problems), "this `native`"),
         other => (not_one(&fields, other), ""),
     };
-    let alone = matches!(
-        body,
-        Some(OpBody::Sql(_))
-            | Some(OpBody::Native(NativeSpec::Union | NativeSpec::Repartition { .. }))
-    );
-    if let Some(span) = across.as_ref().filter(|_| alone) {
-        fields.senseless(
-            span,
-            "`across = \"run\"` is for aggregates, and this op is none".into(),
-            "leave it out; `native = \"aggregate\"` or an aggregator of a plugin lives on",
-        );
-    }
     fields.finish_as(what, &OF_CALLS);
     Some(OpSpec { id: NodeId::new(id?), from: from?, body: body?, across, span })
+}
+
+/// Where `across = "run"` stands. Only an aggregate may have it; what a function is shows later.
+fn across(fields: &Fields<'_>, given: &[(&'static str, &Node)]) -> Option<Span> {
+    let text = |node: &Node| match &node.value {
+        Value::Text(text) => matches!(text.as_str(), "count" | "aggregate"),
+        _ => false,
+    };
+    let aggregate =
+        given.iter().any(|(kind, node)| *kind == "wasm" || *kind == "native" && text(node));
+    let words: &[(&str, bool)] =
+        if aggregate { &[("batch", false), ("run", true)] } else { &[("batch", false)] };
+    match fields.word("across", words) {
+        Some(true) => fields.take("across").map(|node| node.span.clone()),
+        _ => None,
+    }
 }
 
 fn not_one(fields: &Fields<'_>, given: &[(&'static str, &Node)]) -> Option<OpBody> {
