@@ -60,6 +60,26 @@ pub struct Digest {
 impl Digest {
     /// Of rows that are not known: any others may be the same.
     pub const UNKNOWN: Self = Self { rows: u64::MAX, sum: 0 };
+
+    /// With the sum from its hexadecimal digits; 0 if there are none.
+    fn from_digits(rows: u64, digits: &str) -> Self {
+        Self { rows, sum: u128::from_str_radix(digits, 16).unwrap_or_default() }
+    }
+
+    /// The sum in hexadecimal.
+    fn digits(self) -> String {
+        format!("{:032x}", self.sum)
+    }
+
+    /// Whether the rows of a batch that are there can be those that it gives now. A sum that was
+    /// not made says nothing.
+    pub fn check_same(self, made: Self, batch: BatchId) -> Result<(), SinkError> {
+        let unknown = self.sum == 0 || made.sum == 0;
+        if self.rows == made.rows && (unknown || self.sum == made.sum) {
+            return Ok(());
+        }
+        Err(SinkError::OtherRows { batch: batch.0, found: self.rows, made: made.rows })
+    }
 }
 
 /// The last batch that a sink has of a job.

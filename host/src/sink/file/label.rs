@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::BatchId;
 use crate::sink::{Digest, SinkError};
 
 /// The name of the file that says what a folder is.
@@ -44,17 +45,12 @@ impl Label {
     }
 
     pub(super) fn digest(&self) -> Digest {
-        Digest { rows: self.rows, sum: u128::from_str_radix(&self.digest, 16).unwrap_or_default() }
+        Digest::from_digits(self.rows, &self.digest)
     }
 
     /// Whether a batch that is there can be this one.
     pub(super) fn check_same_rows(&self, found: &Self) -> Result<(), SinkError> {
-        let (here, made) = (found.digest(), self.digest());
-        let unknown = here.sum == 0 || made.sum == 0;
-        if here.rows == made.rows && (unknown || here.sum == made.sum) {
-            return Ok(());
-        }
-        Err(SinkError::OtherRows { batch: self.batch, found: here.rows, made: made.rows })
+        found.digest().check_same(self.digest(), BatchId(self.batch))
     }
 
     /// What the staging folders of the sink are called, up to the batch.

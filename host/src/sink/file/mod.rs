@@ -217,7 +217,7 @@ impl Staging for FileStaging {
             self.label.rows += rows;
             self.label.parts += usize::from(rows > 0);
         }
-        self.label.digest = format!("{:032x}", digest.sum);
+        self.label.digest = digest.digits();
         if self.label.rows > 0 {
             let path = self.folder.path.join(LABEL);
             let mut text = serde_json::to_vec(&self.label)

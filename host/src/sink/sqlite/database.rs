@@ -60,11 +60,6 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The sum of hashes from its hexadecimal digits; 0 if there is none.
-pub(super) fn sum(digits: &str) -> u128 {
-    u128::from_str_radix(digits, 16).unwrap_or_default()
-}
-
 impl Database {
     /// Opens a database, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, SinkError> {
@@ -115,7 +110,7 @@ impl Database {
         let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
         let mark = self.connection.query_row(sql, [job, run, sink], |row| {
             let digits: String = row.get(3)?;
-            let digest = Digest { rows: number(row, 2)?, sum: sum(&digits) };
+            let digest = Digest::from_digits(number(row, 2)?, &digits);
             Ok(Mark { batch: number(row, 0)?, generation: number(row, 1)?, digest })
         });
         mark.optional().map_err(self.refused("read"))

@@ -105,7 +105,7 @@ impl Staging for SqliteStaging {
         for (part, rows) in &shared.parts {
             label.rows += rows.ok_or(SinkError::NotClosed { part: *part })?;
         }
-        label.digest = format!("{:032x}", digest.sum);
+        label.digest = digest.digits();
         let file = match shared.open.take() {
             None => None,
             Some((connection, file)) => {
