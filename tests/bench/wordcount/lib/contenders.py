@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from .measure import measure
-from .setup import HERE, REPO
+from .setup import COPIES, HERE, REPO
+
+
+FILES_A_BATCH, PEER_FILES_A_BATCH = 16, 2
 
 
 @dataclass
@@ -25,6 +28,11 @@ class Case:
         done = subprocess.run([self.native, "checksum", path], capture_output=True, text=True)
         return (done.stdout or done.stderr).strip()
 
+    def copies(self):
+        """How many times durable jobs of ours read the files: a batch of theirs is to last about
+        as long as one of a peer. So many keys take that long with the files once."""
+        return COPIES if self.keys < 1_000_000 else 1
+
     def reference(self):
         """What everybody's counts must sum up to."""
         out = self.scratch / "reference"
@@ -40,6 +48,8 @@ class Contender:
     peer: Optional[str] = None
     most_keys: int = 10_000_000
     warm: bool = False  # it warms itself up inside its process
+    copies: Callable = lambda case: 1  # how many times it reads the same files
+    counts: Optional[Callable] = None  # case, the folder of a run → its counts, where no file has them
 
 
 @dataclass
@@ -63,7 +73,9 @@ def sample(contender, case, check):
     if fault:
         fault += ": " + log.read_text(errors="replace")[-2000:]
     rates = [event["words_per_second"] for event in events if "words_per_second" in event]
-    rate = rates[0] if rates else case.words / seconds
+    rate = rates[0] if rates else case.words * contender.copies(case) / seconds
+    if contender.counts and check and not fault:
+        contender.counts(case, folder)
     checksum = case.checksum(folder / "out") if (folder / "out").exists() else None
     batches = [event for event in events if event.get("event") == "batch"]
     batch_seconds = sum(event.get("processing_ms", 0) for event in batches) / 1000
@@ -78,6 +90,33 @@ def ours(case, folder, _check):
         job = job.replace(f'"<{name}>"', json.dumps(str(path)))
     (folder / "job.toml").write_text(job)
     return [case.host, "run", folder / "job.toml", "--once", "--from", "none", "--format", "json"]
+
+
+def ours_durable(*options):
+    """Counts live on over batches of up to a second; each batch is a durable checkpoint, unless
+    the options say otherwise."""
+    def command(case, folder, _check):
+        job = (HERE / "durable.toml").read_text()
+        many = case.copies() > 1
+        for name, path in {
+            "lines": case.inputs / ("many" if many else "all") / "*.txt",
+            "text": REPO / "plugins/text",
+        }.items():
+            job = job.replace(f'"<{name}>"', json.dumps(str(path)))
+        job = job.replace('"<files>"', str(FILES_A_BATCH if many else PEER_FILES_A_BATCH))
+        (folder / "job.toml").write_text(job)
+        return [case.host, "run", folder / "job.toml", "--once", *options, "--format", "json"]
+    return command
+
+
+def kept_counts(case, folder):
+    """What the checkpoint has, divided by the number of times that each file was read."""
+    copies = case.copies()
+    exact = f"""SELECT word, CASE WHEN n % {copies} = 0 THEN n / {copies} ELSE -1 END AS n
+        FROM (SELECT word, "counts().2" AS n FROM counts)"""
+    with open(folder / "out", "w") as out:
+        query = [case.host, "state", "sql", folder / "job.toml", exact, "--format", "json"]
+        subprocess.run(query, check=True, stdout=out)
 
 
 def native(hasher, threads):
@@ -107,4 +146,25 @@ ALL = {
     "flink": Contender(peer("flink", "flink.py"), 2, FLINK, "flink", warm=True),
     "bytewax": Contender(
         peer("bytewax", "bytewax_flow.py"), 2, BYTEWAX, "bytewax", 1_000_000, True),
+}
+
+DURABLE = {
+    "ours": Contender(
+        ours_durable(), 2, "whole process; each batch is a checkpoint", counts=kept_counts,
+        copies=Case.copies),
+    "ours-unwritten": Contender(
+        ours_durable("--from", "none"), 2, "whole process; the same, nothing written",
+        copies=Case.copies),
+    "spark": Contender(
+        peer("spark", "spark.py", "durable"), 2, "warm batches; state in memory, changes to disk",
+        "spark", warm=True),
+    "spark-rocksdb": Contender(
+        peer("spark", "spark.py", "durable", "rocksdb"), 2,
+        "warm batches; state in RocksDB, changes to disk", "spark", warm=True),
+    "flink": Contender(
+        peer("flink", "flink.py", "durable"), 2,
+        "marginal; state in memory, checkpoint each second, exactly once", "flink", warm=True),
+    "bytewax": Contender(
+        peer("bytewax", "bytewax_flow.py", "durable"), 2,
+        "marginal; state in memory, its recovery store each second", "bytewax", 1_000_000, True),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 REPO = HERE.parents[2]
-FILES, FEW, SEED = 20, 4, 1
+FILES, FEW, SEED, COPIES = 20, 4, 1, 8
 
 PEERS = {"spark": "pyspark==4.3.0", "flink": "apache-flink==2.3.0", "bytewax": "bytewax==0.21.1"}
 
@@ -70,4 +70,12 @@ def inputs(native, keys, lines):
         for file in sorted((draft / "all").iterdir())[:FEW]:
             os.link(file, draft / "few" / file.name)
         draft.rename(folder)
+    if not (folder / "many").exists():
+        draft = folder / "many.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        for copy in range(COPIES):
+            for file in (folder / "all").iterdir():
+                os.link(file, draft / f"{copy}-{file.name}")
+        draft.rename(folder / "many")
     return folder

@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
-from .contenders import ALL
 from .setup import FILES, PEERS, REPO
 
 HEAD = ["", "s min", "median", "max", "M words/s", "a core", "CPU s", "RSS MB", "ours ÷",
@@ -25,23 +24,28 @@ Word count, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}
 peers: {', '.join(PEERS.values())}"""
 
 
-def fault(samples, reference):
+def fault(samples, reference, unchecked):
     """Why a row doesn't count, or nothing."""
     sums = {each.checksum for each in samples} - {None}
     broken = [each.fault for each in samples if each.fault]
     if broken:
         return broken[0]
+    if unchecked and not sums:
+        return ""
     return "" if sums == {reference} else f"VOID: {', '.join(sums) or 'no result'}"
 
 
-def render(samples, faults, words):
+def render(samples, faults, words, contenders):
     def rate(taken):
         return median(each.rate for each in taken)
 
     comparable = faults.get("ours") == ""
+    results = {
+        name: "equal" if any(each.checksum for each in taken) else "unseen"
+        for name, taken in samples.items()}
 
     def row(name, of, taken, note):
-        seconds, threads = [each.seconds for each in taken], ALL[of].threads
+        seconds, threads = [each.seconds for each in taken], contenders[of].threads
         ratio = rate(samples["ours"]) / rate(taken) if comparable and not faults[of] else 0
         return [
             name,
@@ -51,16 +55,17 @@ def render(samples, faults, words):
             f"{median(each.cpu_seconds for each in taken):.1f}",
             f"{max(each.peak for each in taken) / 1e6:.0f}",
             f"{ratio:.2f}" if ratio else "",
-            f"{ratio * threads / ALL['ours'].threads:.2f}" if ratio else "",
-            faults[of] or "equal",
+            f"{ratio * threads / contenders['ours'].threads:.2f}" if ratio else "",
+            faults[of] or results[of],
             note,
         ]
 
     lines = [HEAD]
     for name, taken in samples.items():
-        lines.append(row(name, name, taken, ALL[name].note))
+        lines.append(row(name, name, taken, contenders[name].note))
         if all(each.batch_seconds for each in taken):
-            inside = [replace(each, seconds=each.batch_seconds, rate=words / each.batch_seconds)
+            inside = [replace(each, seconds=each.batch_seconds,
+                              rate=words[name] / each.batch_seconds)
                       for each in taken]
             lines.append(row(f"{name}, batch only", name, inside, "without start and stop"))
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import bytewax.operators as op
@@ -9,6 +10,7 @@ import timed
 from bytewax.connectors.files import DirSource
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 # The default is best for few keys; ten times that is five times as fast for 100k keys.
@@ -35,12 +37,20 @@ def work(process, addresses, folder, out):
     words = op.flat_map("words", lines, str.split)
     counts = op.count_final("counts", words, lambda word: word)
     op.output("out", counts, JsonLines(f"{out}/{process}"))
-    cli_main(flow, process_id=process, addresses=addresses)
+    recovery = {}
+    if "durable" in timed.options:
+        store = f"{out}.recovery"
+        recovery = {"epoch_interval": timedelta(seconds=1), "recovery_config": RecoveryConfig(store)}
+    cli_main(flow, process_id=process, addresses=addresses, **recovery)
 
 
 def count(folder, name):
     out = Path(timed.scratch, "out" if name == "all" else name)
     out.mkdir()
+    if "durable" in timed.options:
+        store = Path(f"{out}.recovery")
+        store.mkdir()
+        init_db_dir(store, int(timed.CORES))
     addresses = [f"localhost:{port}" for port in free_ports(int(timed.CORES))]
     workers = [multiprocessing.Process(target=work, args=(process, addresses, folder, out))
                for process in range(len(addresses))]

@@ -5,6 +5,7 @@ mod checksum;
 mod count;
 mod fold;
 mod generate;
+mod shuffle;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: wordcount-native generate DIR LINES KEYS FILES SEED
        wordcount-native count DIR OUT std|fold THREADS
+       wordcount-native shuffle DIR BYTES
        wordcount-native checksum PATH";
 
 fn main() -> ExitCode {
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
                 count::run(Path::new(dir), Path::new(out), hash == "std", threads)
             }
             _ => return usage(),
+        },
+        ["shuffle", dir, bytes] => match bytes.parse() {
+            Ok(bytes) => shuffle::run(Path::new(dir), bytes),
+            Err(_) => return usage(),
         },
         ["checksum", path] => checksum::run(Path::new(path)),
         _ => return usage(),
