@@ -63,3 +63,5 @@ mod standalone;
 mod testing;
 #[path = "e2e/vars.rs"]
 mod vars;
+#[path = "e2e/windows.rs"]
+mod windows;

@@ -17,7 +17,7 @@ use weir_host::id::{BatchId, JobName, NodeId};
 use weir_host::job::{Job, Outside};
 use weir_host::plan::{
     self, Aside, BatchNow, BatchStates, Bindings, Codec, Deliver, Interrupt, JobPlan, Loaded,
-    ReceiverError, Resources, RowsOut, Settings,
+    ReceiverError, Resources, RowsOut, Settings, Times,
 };
 use weir_host::plugin::{Compiler, Wall};
 use weir_host::source::{self, Source, SourceRange};
@@ -48,7 +48,7 @@ call = "smallest"
 "#;
 
 /// Ops by what they are for.
-const SHAPES: [(&str, &str); 9] = [
+const SHAPES: [(&str, &str); 11] = [
     ("aggregate", "wasm = \"plugins/text\"\ncall = \"sum\"\nkey = [\"k\"]"),
     ("several columns", "wasm = \"tests/plugins/kinds\"\ncall = \"summarise\"\nkey = [\"k\"]"),
     ("flat map", "wasm = \"tests/plugins/kinds\"\ncall = \"parity\"\nkeep = [\"k\"]"),
@@ -60,6 +60,17 @@ const SHAPES: [(&str, &str); 9] = [
          columns = { user = \"k\" }\nvisit = \"all\"\ntimeout = \"30m\"\nttl = \"24h\"",
     ),
     ("exchange", "native = \"repartition\"\nkey = [\"k\"]"),
+    (
+        "running, all of it",
+        "native = \"count\"\nkey = [\"k\"]\nacross = \"run\"\n[[sink]]\nid = \"all\"\n\
+         type = \"console\"\nmode = \"complete\"",
+    ),
+    (
+        "windows",
+        "native = \"aggregate\"\nkey = [\"k\"]\naggregates = { n = \"sum(n)\" }\n\
+         window = { size = \"30s\", slide = \"10s\", time = \"batch\" }\n[[sink]]\n\
+         id = \"changed\"\ntype = \"console\"\nmode = \"update\"",
+    ),
     (
         "join and functions",
         "sql = \"SELECT shout(a.k) AS k, lowest(b.n) AS n FROM sales a JOIN sales b ON a.k = b.k \
@@ -116,7 +127,7 @@ impl Opened {
         for state in &plan.states {
             store.open(&state.op, &state.schema).unwrap();
         }
-        let states = Arc::new(BatchStates::new(store, BatchId(1), Micros(0)));
+        let states = Arc::new(BatchStates::new(store, BatchId(1), Micros(0), Times::default()));
         let bound = plan.bind(bindings, now, states, resources).unwrap();
         let collected = Arc::new(Collected::default());
         let deliver: Arc<dyn Deliver> = collected.clone();

@@ -242,7 +242,8 @@ impl Running {
                 std::collections::BTreeMap::new(),
             ),
         };
-        let states = Arc::new(BatchStates::new(Arc::clone(&self.store), batch, now));
+        let states =
+            Arc::new(BatchStates::new(Arc::clone(&self.store), batch, now, Times::default()));
         let bound = self.plan.bind(bindings, mark, Arc::clone(&states), &self.resources).unwrap();
         let collected = Arc::new(BySink::default());
         let deliver: Arc<dyn Deliver> = collected.clone();

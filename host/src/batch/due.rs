@@ -18,10 +18,7 @@ impl Runner<'_> {
         plan: &mut Option<Planned>,
         build: &Build<'_>,
     ) -> Result<bool, BatchError> {
-        let resumed = plan.is_none() && self.last.0 > 0;
-        if resumed && self.schemas()?.len() == self.start.sources.len() {
-            self.planned(plan, build)?;
-        }
+        self.plan_if_known(plan, build)?;
         let Some(planned) = plan else { return Ok(false) };
         let (store, now) = (self.ledger.store(), self.time_now().0);
         for state in &planned.plan.states {
@@ -31,6 +28,19 @@ impl Runner<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Makes the plan of a job that goes on, if the columns of its sources are known already.
+    pub(super) fn plan_if_known(
+        &mut self,
+        plan: &mut Option<Planned>,
+        build: &Build<'_>,
+    ) -> Result<(), BatchError> {
+        let resumed = plan.is_none() && self.last.0 > 0;
+        if resumed && self.schemas()?.len() == self.start.sources.len() {
+            self.planned(plan, build)?;
+        }
+        Ok(())
     }
 
     /// The time that a batch would have: the wall clock, but never backwards. Where all input

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Micros;
 use crate::id::{BatchId, NodeId};
+use crate::plan::Times;
 use crate::source::Connection;
 
 /// Something that happened.
@@ -114,6 +115,10 @@ pub struct BatchReport {
     pub refused: Vec<RefusedReport>,
     /// How often the batch was run again, because rows ran out of time or memory.
     pub reruns: u32,
+    /// Rows that came too late for all of their windows, by op.
+    pub late: BTreeMap<String, u64>,
+    /// Up to where ops have seen event time, RFC 3339, by op.
+    pub watermarks: BTreeMap<String, String>,
     /// Counters of user code, as `op.name`.
     pub counters: BTreeMap<String, u64>,
     /// Gauges of user code, as `op.name`.
@@ -203,8 +208,18 @@ impl BatchReport {
             sinks: Vec::new(),
             refused: Vec::new(),
             reruns: 0,
+            late: BTreeMap::new(),
+            watermarks: BTreeMap::new(),
             counters: BTreeMap::new(),
             gauges: BTreeMap::new(),
         }
+    }
+
+    /// Notes how far event time is, and what came too late for it.
+    pub fn times(&mut self, times: &Times, watermarks: &[(String, i64)]) {
+        let late = times.too_late().into_iter();
+        self.late = late.map(|(op, rows)| (op.to_string(), rows)).collect();
+        let known = watermarks.iter().filter(|(_, time)| *time > i64::MIN);
+        self.watermarks = known.map(|(op, time)| (op.clone(), time_text(Micros(*time)))).collect();
     }
 }

@@ -77,7 +77,8 @@ impl Look {
 
     /// The ops, and the sources of files, that keep something.
     pub fn ops(&self) -> Vec<NodeId> {
-        self.store.ops()
+        let shown = |op: &NodeId| !op.as_str().starts_with('\u{0}');
+        self.store.ops().into_iter().filter(shown).collect()
     }
 
     /// How large a state is.

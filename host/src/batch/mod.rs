@@ -8,6 +8,7 @@ mod deliver;
 mod due;
 mod error;
 mod event;
+mod event_time;
 mod ledger;
 mod letters;
 mod look;
@@ -31,6 +32,7 @@ pub use error::BatchError;
 pub use event::{
     BatchReport, ConnectionReport, Event, OpReport, RefusedReport, SinkReport, Totals,
 };
+pub use event_time::STATE as EVENT_TIME_STATE;
 pub use ledger::{Ledger, LedgerError};
 pub use letters::DeadLetters;
 pub use look::{Look, LookError};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::BatchError;
+use super::event_time::STATE as EVENT_TIME;
 use super::ranges::Ranges;
 use super::records;
 use super::run::{Runner, source_failed};
@@ -64,7 +65,9 @@ impl Runner<'_> {
     /// Whether the states of a plan are those of the checkpoint.
     pub(super) fn check_states(&self, plan: &JobPlan) -> Result<(), BatchError> {
         let store = self.ledger.store();
-        let is_source = |op: &NodeId| self.start.sources.iter().any(|(id, _)| id == op);
+        let is_source = |op: &NodeId| {
+            op.as_str() == EVENT_TIME || self.start.sources.iter().any(|(id, _)| id == op)
+        };
         let mut problems = Vec::new();
         for op in store.ops().into_iter().filter(|op| !is_source(op)) {
             match plan.states.iter().find(|state| state.op == op) {

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::deliver::Stage;
 use super::error::BatchError;
 use super::event::{BatchReport, Event, Totals};
+use super::event_time::EventTimes;
 use super::ledger::{self, Ledger};
 use super::letters::BatchLetters;
 use super::once::{lap, millis};
@@ -54,6 +55,8 @@ pub struct Runner<'a> {
     /// What sinks had when the run began: batches up to it are not written again.
     pub(super) had: Vec<Option<LastBatch>>,
     pub(super) usage: HashMap<String, Usage>,
+    /// Event times and watermarks.
+    pub(super) times: EventTimes,
 }
 
 /// A batch whose rows run out of time or memory in other places each time is given up after so many
@@ -68,9 +71,6 @@ pub(super) struct Work {
     /// Whether an earlier process may have run it.
     pub(super) again: bool,
 }
-
-/// So often is looked for keys that are due while there is no input.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a run of the plan leaves.
 struct Ran {
@@ -90,7 +90,8 @@ impl<'a> Runner<'a> {
         let taken = vec![Taken::default(); start.sources.len()];
         let had = vec![None; start.sinks.len()];
         let usage = HashMap::new();
-        Self { start, resources, listener, ledger, taken, last, last_time, had, usage }
+        let times = EventTimes::default();
+        Self { start, resources, listener, ledger, taken, last, last_time, had, usage, times }
     }
 
     /// Runs batches until the job ends, is stopped or fails.
@@ -141,16 +142,18 @@ impl<'a> Runner<'a> {
         let draining = self.start.stop.draining();
         let ranges = if draining { self.last_ranges(plan.is_some())? } else { self.cut_ranges()? };
         if ranges.iter().all(SourceRange::is_empty) {
-            if draining || self.ends() {
+            let ends = !draining && self.windows_end(plan, build)?;
+            if draining || !ends && self.ends() {
                 return Ok(Next::End);
             }
-            if !self.has_timers(plan, build)? {
-                trigger.idle(&self.start.stop, self.keeps_states(plan).then_some(LOOK_AGAIN));
+            if !ends && !self.has_timers(plan, build)? {
+                trigger.idle(&self.start.stop, self.look_again(plan));
                 return Ok(Next::Nothing);
             }
         }
-        let frame = self.planned(plan, build)?.frame.clone();
-        let intent = self.intent(&frame, &ranges)?;
+        self.planned(plan, build)?;
+        let Some(planned) = plan.as_ref() else { return Ok(Next::Nothing) };
+        let intent = self.intent(planned, &ranges)?;
         let begun = self.with_room(|ledger| ledger.begin(&intent))?;
         Ok(Next::Work(Box::new(Work { intent, begun, ranges, again: false })))
     }
@@ -167,6 +170,7 @@ impl<'a> Runner<'a> {
             for state in &built.states {
                 self.ledger.store().open(&state.op, &state.schema)?;
             }
+            self.times = EventTimes::load(&**self.ledger.store())?;
             let frame = Frame {
                 job: self.start.digest,
                 name: self.start.job.to_string(),
@@ -180,12 +184,13 @@ impl<'a> Runner<'a> {
     }
 
     /// What is written down of the next batch.
-    fn intent(&mut self, frame: &Frame, ranges: &Ranges) -> Result<IntentV1, BatchError> {
+    fn intent(&mut self, planned: &Planned, ranges: &Ranges) -> Result<IntentV1, BatchError> {
         self.last = self.last.next();
         let time = self.next_time();
         self.note_schemas()?;
         let sources = records::ranges(&self.ids(), ranges, &self.taken);
-        Ok(frame.intent(self.last.0, time.0, sources))
+        let watermarks = self.new_watermarks(&planned.plan.timing, time);
+        Ok(IntentV1 { watermarks, ..planned.frame.intent(self.last.0, time.0, sources) })
     }
 
     /// One batch, from its input to its visible output; with the next one, if it is due.
@@ -204,6 +209,9 @@ impl<'a> Runner<'a> {
         let attempt = ledger::attempt();
         let mut staged = ran.states.take();
         staged.extend(self.note_files(batch, &work.ranges)?);
+        let times = ran.states.times();
+        staged.extend(self.note_times(&planned.plan.timing, times, &work.intent)?);
+        report.times(times, &work.intent.watermarks);
         let changes = self.ledger.stage(batch, attempt, staged)?;
         let permit = self.permit(&work, attempt, &prepared, &changes)?;
         lap(&mut report, "record", &mut step);
@@ -236,7 +244,8 @@ impl<'a> Runner<'a> {
             let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
             let aside = self.aside(Arc::<BatchLetters>::clone(&letters), &work.ranges, known);
             let store = Arc::clone(self.ledger.store());
-            let states = Arc::new(BatchStates::new(store, mark.batch, mark.time));
+            let times = self.times_of(&planned.plan.timing, &work.intent);
+            let states = Arc::new(BatchStates::new(store, mark.batch, mark.time, times));
             let bound = self.bind(
                 &planned.plan,
                 &mark,
@@ -301,7 +310,7 @@ impl<'a> Runner<'a> {
         if ranges.iter().all(SourceRange::is_empty) {
             return Ok(None);
         }
-        let intent = self.intent(&planned.frame, &ranges)?;
+        let intent = self.intent(planned, &ranges)?;
         Ok(Some(Work { intent, begun: None, ranges, again: false }))
     }
 

@@ -152,6 +152,7 @@ fn staged(job: &Job, test: &TestSpec) -> Job {
         source.kind = SourceKind::Rows(RowsSourceSpec { batches: vec![rows], span: 0..0 });
     }
     job.sinks = vec![SinkSpec {
+        mode: None,
         id: SinkId::new("test"),
         from: test.to.clone(),
         kind: SinkKind::Console { rows: 0 },

@@ -3,10 +3,9 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("delivery", "file and sqlite sinks have each batch once, the console at least once"),
-    ("event_time", "there are no event-time windows yet"),
     ("key_groups", "there is no state over batches yet"),
     ("remember", "batches are not kept"),
     ("state", "there is no state over batches yet"),
@@ -14,12 +13,10 @@ const SETTINGS: [(&str, &str); 12] = [
     ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
     ("was", "there is no state that a new name would have to find"),
     ("watch", "restart the job to take a new version of a plugin"),
-    ("watermark", "there are no event-time windows yet"),
-    ("window", "aggregate within the batch"),
 ];
 
 /// Values, by their setting.
-const VALUES: [(&str, &[&str]); 3] = [
+const VALUES: [(&str, &[&str]); 2] = [
     (
         "type",
         &[
@@ -28,7 +25,6 @@ const VALUES: [(&str, &[&str]); 3] = [
         ],
     ),
     ("format", &["avro"]),
-    ("mode", &["update", "complete"]),
 ];
 
 /// The problem that a setting belongs to a later version, if it does.
@@ -48,10 +44,7 @@ pub fn value(setting: &str, text: &str, span: &Span) -> Option<Problem> {
             "sources are \"file\", \"rows\", \"socket\" and \"rate\", sinks \"console\", \
              \"file\" and \"sqlite\""
         }
-        "format" => "use \"text\", \"json\", \"csv\" or \"parquet\"",
-        _ => {
-            "an op gives the keys that a batch changed, and all of them are written: use \"append\""
-        }
+        _ => "use \"text\", \"json\", \"csv\" or \"parquet\"",
     };
     let message = format!("`{setting} = \"{text}\"` is not available in this version");
     Some(Problem::new("WEIR-JOB-007", message).at(span.clone(), "").help(help))

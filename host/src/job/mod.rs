@@ -28,6 +28,7 @@ mod tests;
 mod units;
 mod value;
 mod vars;
+mod windows;
 mod written;
 
 pub use aggregates::{AggregateFunction, AggregateSpec};
@@ -42,6 +43,7 @@ pub use schema::schema;
 pub use sinks::{SinkKind, SinkSpec};
 pub use value::Value;
 pub use vars::Outside;
+pub use windows::{EventTimeSpec, Mode, WindowSpec, WindowTime};
 pub use written::{key, toml};
 
 use std::path::PathBuf;
@@ -143,6 +145,8 @@ pub struct SourceSpec {
     pub schema: Option<SchemaRef>,
     /// `on_error`: what is done with input that is no row.
     pub on_error: OnError,
+    /// `event_time`: when its rows came to be.
+    pub event_time: Option<EventTimeSpec>,
     /// Where the entry stands (its `id`).
     pub span: Span,
 }
@@ -265,6 +269,10 @@ pub struct OpSpec {
     pub body: OpBody,
     /// `across = "run"`: where it stands, if the op is an aggregate that lives on over batches.
     pub across: Option<Span>,
+    /// `window`: the rows that an aggregate is made of, if those are not the rows of a batch.
+    pub window: Option<WindowSpec>,
+    /// `event_time`: when the rows that it gives came to be.
+    pub event_time: Option<EventTimeSpec>,
     /// Where the entry stands (its `id`).
     pub span: Span,
 }

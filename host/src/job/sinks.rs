@@ -1,6 +1,6 @@
 //! Where rows are to go.
 
-use super::{FormatKind, Input, Span};
+use super::{FormatKind, Input, Mode, Span};
 use crate::id::SinkId;
 
 /// A `[[sink]]`.
@@ -12,6 +12,9 @@ pub struct SinkSpec {
     pub from: Input,
     /// `type` and its settings.
     pub kind: SinkKind,
+    /// `mode`, and where it stands. Default what the op gives: rows that a batch changed for
+    /// aggregates that live on, else rows that do not change any more.
+    pub mode: Option<(Mode, Span)>,
     /// Where the entry stands (its `id`).
     pub span: Span,
 }

@@ -7,6 +7,7 @@ use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::execution::TaskContext;
 
 use super::node::state_failed;
+use super::times::Times;
 use crate::clock::Micros;
 use crate::id::{BatchId, NodeId};
 use crate::state::{Lane, Staged, StateSchema, StateStore, View, lane_groups};
@@ -26,6 +27,7 @@ pub struct BatchStates {
     store: Arc<dyn StateStore>,
     batch: BatchId,
     time: Micros,
+    times: Times,
     left: Mutex<Vec<Staged>>,
 }
 
@@ -37,8 +39,13 @@ impl std::fmt::Debug for BatchStates {
 
 impl BatchStates {
     /// The states of a store for its next batch. Every op with a state has to be open in it.
-    pub fn new(store: Arc<dyn StateStore>, batch: BatchId, time: Micros) -> Self {
-        Self { store, batch, time, left: Mutex::default() }
+    pub fn new(store: Arc<dyn StateStore>, batch: BatchId, time: Micros, times: Times) -> Self {
+        Self { store, batch, time, times, left: Mutex::default() }
+    }
+
+    /// Watermarks, and what is measured of event times.
+    pub fn times(&self) -> &Times {
+        &self.times
     }
 
     /// The states that a task may use.

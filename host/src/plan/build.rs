@@ -15,9 +15,12 @@ use super::call::{self, Caller, Loaded};
 use super::job_plan::{JobPlan, SinkPlan};
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
-use super::{drain, keyed, mismatch, origin};
+use super::timing::{EventTime, Timing, unwatched};
+use super::{drain, keyed, mismatch, origin, windows};
 use crate::id::{NodeId, SinkId};
-use crate::job::{CallSpec, FunctionSpec, Input, Job, JobError, OpBody, OpSpec, Problem, SqlSpec};
+use crate::job::{
+    CallSpec, FunctionSpec, Input, Job, JobError, Mode, OpBody, OpSpec, Problem, Span, SqlSpec,
+};
 use crate::operator::{
     Call, ChannelId, ExchangeExec, FilterExec, FlatMapExec, MapExec, OpState, Routing, Sites,
     TransformExec,
@@ -26,8 +29,8 @@ use crate::plugin::{CallSite, Kind};
 
 /// One entry of the job: a plan, and what comes out of its ports.
 pub(super) struct Entry {
-    plan: Arc<dyn ExecutionPlan>,
-    ports: Vec<(String, SchemaRef)>,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+    pub(super) ports: Vec<(String, SchemaRef)>,
 }
 
 pub(super) struct Builder<'a> {
@@ -40,6 +43,9 @@ pub(super) struct Builder<'a> {
     pub(super) functions: Vec<Arc<CallSite>>,
     pub(super) sites: Sites,
     pub(super) states: Vec<OpState>,
+    pub(super) timing: Timing,
+    pub(super) event_times: HashMap<NodeId, EventTime>,
+    pub(super) modes: HashMap<NodeId, (Mode, Span)>,
     pub(super) problems: Vec<Problem>,
     pub(super) broken: Vec<NodeId>,
     pub(super) carriers: HashSet<NodeId>,
@@ -65,11 +71,16 @@ pub fn build(
         functions: Vec::new(),
         sites: Sites::default(),
         states: Vec::new(),
+        timing: Timing::default(),
+        event_times: HashMap::new(),
+        modes: HashMap::new(),
         problems: Vec::new(),
         broken: Vec::new(),
         carriers: origin::carriers(job, loaded),
         next_id: 0,
     };
+    let (modes, problems) = windows::modes(job, |op| builder.read_by(op));
+    (builder.modes, builder.problems) = (modes, problems);
     builder.sources(sources);
     for function in &job.functions {
         builder.function(function);
@@ -123,7 +134,10 @@ impl Builder<'_> {
                 origins: self.carriers.contains(&source.id),
             };
             let leaf = SourceExec::new(source.id.clone(), schema, self.partitions, reading);
-            self.single(&source.id, Arc::new(leaf));
+            match self.watched(&source.id, source.event_time.as_ref(), Arc::new(leaf)) {
+                Ok(plan) => self.single(&source.id, plan),
+                Err(error) => self.problems.push(mismatch::internal(&error)),
+            }
         }
     }
 
@@ -149,6 +163,11 @@ impl Builder<'_> {
                 }
             },
         };
+        if input.port.as_deref() == Some(windows::LATE)
+            && let Some(tap) = self.late_tap(&input.node)
+        {
+            return Some(tap);
+        }
         let schema = &entry.ports[place].1;
         let partitioning = match place {
             0 => entry.plan.output_partitioning().clone(),
@@ -156,7 +175,10 @@ impl Builder<'_> {
                 entry.plan.output_partitioning().partition_count(),
             ),
         };
-        Some(Arc::new(TapExec::new(input.node.clone(), place, schema, partitioning)))
+        let before = unwatched(&input.node);
+        let node =
+            if place > 0 && self.entries.contains_key(&before) { &before } else { &input.node };
+        Some(Arc::new(TapExec::new(node.clone(), place, schema, partitioning)))
     }
 
     fn op(&mut self, op: &OpSpec) {
@@ -167,7 +189,7 @@ impl Builder<'_> {
             OpBody::Native(spec) => self.native(op, spec),
         };
         match built {
-            Ok(true) => {}
+            Ok(true) => self.timed(op),
             Ok(false) => self.broken.push(op.id.clone()),
             Err(error) => {
                 if self.problems.len() == before {
@@ -337,6 +359,7 @@ impl Builder<'_> {
         let drains = drained.iter().map(|tree| assembly.join(tree));
         let drains = drains.collect::<PlanResult<Vec<_>>>()?;
         let (sites, states) = (Arc::new(self.sites), self.states);
-        Ok(JobPlan { sinks, drains, sites, states, config: self.config })
+        let timing = self.timing;
+        Ok(JobPlan { sinks, drains, sites, states, timing, config: self.config })
     }
 }

@@ -17,8 +17,9 @@ use super::bind::{Reading, SourceExec};
 use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
-    CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec, Routing, RunningExec,
-    RunningV1, SharedExec, Sites, TransformExec, UpdateExec, UpdateV1, WasmAggregate, WasmScalar,
+    AssignExec, AssignV1, CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec,
+    Routing, RunningExec, RunningV1, SharedExec, Sites, TransformExec, UpdateExec, UpdateV1,
+    WasmAggregate, WasmScalar, WatermarkExec, WatermarkV1, WindowExec, WindowV1,
 };
 use crate::row_error::ON_ERROR;
 use crate::types;
@@ -51,6 +52,9 @@ enum NodeV1 {
     LeaveOut(CallV1),
     Update(UpdateV1),
     Running(RunningV1),
+    Watermark(WatermarkV1),
+    Assign(AssignV1),
+    Window(WindowV1),
 }
 
 /// How a source is read: its number, the number of its policy, and whether rows say where they
@@ -146,6 +150,9 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::Shared(shared) => Arc::new(SharedExec::restore(&shared, input()?)?),
             NodeV1::LeaveOut(call) => Arc::new(LeaveOutExec::restore(&call, input()?, context)?),
             NodeV1::Running(node) => Arc::new(RunningExec::restore(&node, input()?)?),
+            NodeV1::Watermark(node) => Arc::new(WatermarkExec::restore(&node, input()?)?),
+            NodeV1::Assign(node) => Arc::new(AssignExec::restore(&node, input()?)),
+            NodeV1::Window(node) => Arc::new(WindowExec::restore(&node, input()?)?),
             NodeV1::Update(node) => Arc::new(UpdateExec::restore(&node, input()?, context)?),
             NodeV1::Gather { id } => Arc::new(ExchangeExec::new(id, Routing::Gather, input()?)),
             NodeV1::ByKey { id, key, partitions } => {
@@ -186,6 +193,12 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::LeaveOut(node.record())
         } else if let Some(node) = node.downcast_ref::<RunningExec>() {
             NodeV1::Running(node.record())
+        } else if let Some(node) = node.downcast_ref::<WatermarkExec>() {
+            NodeV1::Watermark(node.record())
+        } else if let Some(node) = node.downcast_ref::<AssignExec>() {
+            NodeV1::Assign(node.record())
+        } else if let Some(node) = node.downcast_ref::<WindowExec>() {
+            NodeV1::Window(node.record())
         } else if let Some(node) = node.downcast_ref::<UpdateExec>() {
             NodeV1::Update(node.record())
         } else if let Some(node) = node.downcast_ref::<SharedExec>() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::assemble::TapExec;
+use super::timing::unwatched;
 use crate::id::NodeId;
 use crate::job::{Job, OpBody};
 use crate::operator::OpState;
@@ -26,9 +27,11 @@ pub fn drained(
     }
     let drained = states.iter().filter(|state| queries || !reached.contains(&state.op));
     let tap = |state: &OpState| {
-        let plan = plans.get(&state.op)?;
+        let before = unwatched(&state.op);
+        let node = if plans.contains_key(&before) { before } else { state.op.clone() };
+        let plan = plans.get(&node)?;
         let partitioning = plan.output_partitioning().clone();
-        let tap = TapExec::new(state.op.clone(), 0, &plan.schema(), partitioning);
+        let tap = TapExec::new(node, 0, &plan.schema(), partitioning);
         Some(Arc::new(tap) as Arc<dyn ExecutionPlan>)
     };
     drained.filter_map(tap).collect()

@@ -8,6 +8,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use super::bind::SourceExec;
+use super::timing::Timing;
 use crate::id::{Digest, NodeId, SinkId};
 use crate::operator::{OpState, Sites};
 use crate::plugin::{CallSite, Counters, Usage};
@@ -23,6 +24,8 @@ pub struct JobPlan {
     pub sites: Arc<Sites>,
     /// The states that its ops keep over batches.
     pub states: Vec<OpState>,
+    /// The times that its entries have and wait for.
+    pub timing: Timing,
     pub(super) config: SessionConfig,
 }
 

@@ -41,13 +41,15 @@ pub fn wrong_key_columns(key: &[String], span: &Span, input: &SchemaRef) -> Vec<
 
 /// The problem of `across = "run"` on an aggregate, if there is one.
 pub fn wrong_across(op: &OpSpec, call: Option<(&CallSpec, Kind)>) -> Option<Problem> {
-    let span = op.across.clone()?;
+    let window = op.window.as_ref().map(|window| window.span.clone());
+    let windows = window.is_some();
+    let span = op.across.clone().or(window)?;
     let problem = |message: &str| Problem::new("WEIR-PLAN-020", message).at(span, "");
     if let Some((_, kind)) = call.filter(|(_, kind)| *kind != Kind::Aggregator) {
-        return Some(
-            problem(&format!("{} does not live on over batches", kind.one()))
-                .help("`across = \"run\"` is for aggregators; an updater keeps states anyway"),
-        );
+        return Some(problem(&format!("{} does not live on over batches", kind.one())).help(
+            "`window` and `across = \"run\"` are for aggregators; an updater keeps states \
+                 anyway",
+        ));
     }
     let keyless = match (&op.body, call) {
         (_, Some((call, _))) => call.key.is_empty(),
@@ -55,7 +57,7 @@ pub fn wrong_across(op: &OpSpec, call: Option<(&CallSpec, Kind)>) -> Option<Prob
         | (OpBody::Native(NativeSpec::Aggregate { key, .. }), _) => key.is_empty(),
         _ => false,
     };
-    if keyless {
+    if keyless && !windows {
         return Some(problem("an aggregate over batches needs a `key`").help(
             "what it knows is kept by key: name columns; a column that is the same in every row \
              makes one group of all",

@@ -22,6 +22,8 @@ mod print;
 mod query;
 mod session;
 mod sql;
+mod timing;
+mod windows;
 
 pub use bind::{Bindings, Bound, Progress, origin_of};
 pub use build::build;
@@ -33,9 +35,10 @@ pub use job_plan::{JobPlan, OpCode, SinkPlan};
 pub use print::print;
 pub use query::query;
 pub use session::{Resources, Settings};
+pub use timing::{Clock, Timed, Timing, Waiting};
 
 // What the batch loop only hands through.
-pub use crate::operator::{BatchStates, OpState};
+pub use crate::operator::{BatchStates, OpState, Times, Watermark};
 pub use crate::plugin::{
     Aside, BatchNow, CallPlace, Counters, Exclusions, Interrupt, LogLine, LogSink, Places, Usage,
 };

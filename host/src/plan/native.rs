@@ -20,7 +20,8 @@ use super::call::no_column;
 use crate::id::NodeId;
 use crate::job::{AggregateFunction, AggregateSpec, Problem};
 use crate::operator::{
-    Call, ChannelId, ExchangeExec, LeaveOutExec, OpState, Routing, RunningExec, WasmAggregate,
+    Call, ChannelId, ExchangeExec, LeaveOutExec, OpState, PANE, Routing, RunningExec, WINDOW,
+    WasmAggregate, WindowExec, Windowing,
 };
 use crate::row_error::OnError;
 use crate::types;
@@ -44,8 +45,28 @@ pub struct Grouping<'a> {
     pub id: ChannelId,
     /// Lanes.
     pub partitions: usize,
-    /// The op whose state it is, with its version, if the aggregates live on over batches.
-    pub kept: Option<(&'a NodeId, u32)>,
+    /// How the aggregates live on over batches, if they do.
+    pub kept: Option<Kept<'a>>,
+}
+
+/// Aggregates that live on: the op whose state it is, with its version.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// The op.
+    pub op: &'a NodeId,
+    /// The version of the function's state.
+    pub version: u32,
+    /// How.
+    pub how: How,
+}
+
+/// How aggregates live on over batches.
+#[derive(Clone, Copy)]
+pub enum How {
+    /// For ever; whether all of them come out with each batch.
+    Running(bool),
+    /// For windows; the input says in which pane each row is.
+    Window(Windowing),
 }
 
 /// A plan, and the state that it keeps.
@@ -56,7 +77,12 @@ impl Grouping<'_> {
     fn plan(self, aggregates: Vec<AggregateFunctionExpr>) -> Result<Grouped> {
         let schema = self.input.schema();
         let aggregates: Vec<_> = aggregates.into_iter().map(Arc::new).collect();
-        let group_by = PhysicalGroupBy::new_single(columns(self.key, &schema)?);
+        let windows = self.kept.is_some_and(|kept| matches!(kept.how, How::Window(_)));
+        let mut grouped = columns(self.key, &schema)?;
+        if windows {
+            grouped.push((col(PANE, &schema)?, PANE.to_owned()));
+        }
+        let group_by = PhysicalGroupBy::new_single(grouped);
         let step = |mode, group_by, input| {
             let (aggregates, filters) = (aggregates.clone(), vec![None; aggregates.len()]);
             let schema = Arc::clone(&schema);
@@ -73,13 +99,22 @@ impl Grouping<'_> {
             (Routing::ByKey { key, partitions }, AggregateMode::FinalPartitioned)
         };
         let exchanged = Arc::new(ExchangeExec::new(self.id, routing, partial));
-        let Some((op, version)) = self.kept else {
+        let Some(Kept { op, version, how }) = self.kept else {
             return Ok((step(mode, group_by.as_final(), exchanged)?, None));
         };
         let merged = step(AggregateMode::PartialReduce, group_by.as_final(), exchanged)?;
-        let running = RunningExec::new(op.clone(), version, merged)?;
-        let state = running.state();
-        Ok((Arc::new(running), Some(state)))
+        match how {
+            How::Running(complete) => {
+                let node = RunningExec::new(op.clone(), (version, complete), merged)?;
+                let state = node.state();
+                Ok((Arc::new(node), Some(state)))
+            }
+            How::Window(windowing) => {
+                let node = WindowExec::new(op.clone(), (version, windowing), merged)?;
+                let state = node.state();
+                Ok((Arc::new(node), Some(state)))
+            }
+        }
     }
 
     /// Rows by key, or all rows.
@@ -120,13 +155,15 @@ impl Grouping<'_> {
             .schema(Arc::clone(&schema))
             .alias(&result)
             .build()?;
-        let key = self.key;
+        let window = self.kept.is_some_and(|kept| matches!(kept.how, How::Window(_)));
+        let window = WINDOW.iter().filter(|_| window).map(|name| (*name).to_owned());
+        let key: Vec<String> = self.key.iter().cloned().chain(window).collect();
         let (grouped, state) = self.plan(vec![aggregate])?;
         if lossy {
             return Ok((Arc::new(LeaveOutExec::new(call.clone(), grouped)), state));
         }
         let schema = grouped.schema();
-        let mut out = columns(key, &schema)?;
+        let mut out = columns(&key, &schema)?;
         let value = col(&result, &schema)?;
         match call.site.ports()[0].fields().as_ref() {
             [only] => out.push((value, only.name().clone())),

@@ -7,11 +7,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::build::Builder;
-use super::native::{self, Grouped, Grouping};
+use super::native::{self, Grouped, Grouping, How, Kept};
+use super::windows::Cut;
 use super::{keyed, mismatch, origin};
 use crate::id::NodeId;
-use crate::job::{CallSpec, NativeSpec, OpSpec, Span};
-use crate::operator::{Call, ChannelId};
+use crate::job::{CallSpec, Mode, NativeSpec, OpSpec, Span};
+use crate::operator::{AssignExec, Call, ChannelId};
 
 impl Builder<'_> {
     pub(super) fn native(&mut self, op: &OpSpec, spec: &NativeSpec) -> PlanResult<bool> {
@@ -61,12 +62,22 @@ impl Builder<'_> {
             self.problems.extend(problems);
             return Ok(false);
         }
-        let grouping = self.grouping(op, (key, 1), Arc::clone(input), channel);
+        let cut = match self.cut(op, key, input) {
+            Ok(cut) => cut,
+            Err(problem) => {
+                self.problems.push(problem);
+                return Ok(false);
+            }
+        };
+        let grouping = self.grouping((op, cut), (key, 1), Arc::clone(input), channel);
         let grouped = match spec {
             NativeSpec::Aggregate { aggregates, .. } => grouping.aggregates(aggregates)?,
             _ => grouping.count()?,
         };
         self.grouped(&op.id, grouped);
+        if let Some(cut) = cut {
+            self.late_port(op, cut, input)?;
+        }
         Ok(true)
     }
 
@@ -83,20 +94,41 @@ impl Builder<'_> {
             return Ok(false);
         }
         let version = call.site.function().state_version;
-        let grouping = self.grouping(op, (&spec.key, version), origin::stripped(input)?, channel);
+        let input = origin::stripped(input)?;
+        let cut = match self.cut(op, &spec.key, &input) {
+            Ok(cut) => cut,
+            Err(problem) => {
+                self.problems.push(problem);
+                return Ok(false);
+            }
+        };
+        let key = (spec.key.as_slice(), version);
+        let grouping = self.grouping((op, cut), key, Arc::clone(&input), channel);
         let grouped = grouping.aggregator(call)?;
         self.grouped(&op.id, grouped);
+        if let Some(cut) = cut {
+            self.late_port(op, cut, &input)?;
+        }
         Ok(true)
     }
 
     pub(super) fn grouping<'a>(
         &self,
-        op: &'a OpSpec,
+        (op, cut): (&'a OpSpec, Option<Cut>),
         (key, version): (&'a [String], u32),
         input: Arc<dyn ExecutionPlan>,
         id: ChannelId,
     ) -> Grouping<'a> {
-        let kept = op.across.is_some().then_some((&op.id, version));
+        let complete = matches!(self.modes.get(&op.id), Some((Mode::Complete, _)));
+        let how = match cut {
+            Some((_, windowing)) => Some(How::Window(windowing)),
+            None => op.across.is_some().then_some(How::Running(complete)),
+        };
+        let kept = how.map(|how| Kept { op: &op.id, version, how });
+        let input = match cut {
+            Some((assigning, _)) => Arc::new(AssignExec::new(op.id.clone(), assigning, input)),
+            None => input,
+        };
         Grouping { key, input, id, partitions: self.partitions, kept }
     }
     pub(super) fn grouped(&mut self, id: &NodeId, (plan, state): Grouped) {

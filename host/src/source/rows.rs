@@ -252,6 +252,7 @@ mod tests {
         });
         let kind = SourceKind::Rows(rows.clone());
         let spec = SourceSpec {
+            event_time: None,
             id: NodeId::new("numbers"),
             kind,
             schema,

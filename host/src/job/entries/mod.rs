@@ -7,6 +7,7 @@ mod receiving;
 mod sink;
 mod source;
 mod test;
+mod windows;
 
 pub use op::{function, op};
 pub use sink::sink;

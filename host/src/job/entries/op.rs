@@ -9,6 +9,7 @@ use super::super::{
 };
 use super::aggregates::aggregates;
 use super::keeping::keeping;
+use super::windows::{event_time, window};
 use super::{Entry, inputs, written_inputs};
 use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
@@ -20,7 +21,8 @@ const OF_CALLS: [&str; 11] = [
 ];
 
 /// What only an op has.
-const OF_OPS: [&str; 8] = ["from", "key", "keep", "columns", "across", "visit", "timeout", "ttl"];
+const OF_OPS: [&str; 10] =
+    ["from", "key", "keep", "columns", "across", "window", "event_time", "visit", "timeout", "ttl"];
 
 /// Reads an `[[op]]`.
 pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Option<OpSpec> {
@@ -29,7 +31,8 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         .into_iter()
         .filter_map(|kind| Some((kind, fields.take(kind)?)))
         .collect();
-    let across = across(&fields, &given);
+    let (across, window) = (across(&fields, &given), window(&fields, problems));
+    let event_time = event_time(&fields, problems);
     // The tables that a query names are its inputs, and who says nothing of what it does may want
     // to be a query.
     let implicit = !given.is_empty() && given.iter().all(|(kind, _)| *kind != "sql");
@@ -52,7 +55,8 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         other => (not_one(&fields, other), ""),
     };
     fields.finish_as(what, &OF_CALLS);
-    Some(OpSpec { id: NodeId::new(id?), from: from?, body: body?, across, span })
+    let (id, from, body) = (NodeId::new(id?), from?, body?);
+    Some(OpSpec { id, from, body, across, window, event_time, span })
 }
 
 /// Where `across = "run"` stands. Only an aggregate may have it; what a function is shows later.

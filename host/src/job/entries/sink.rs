@@ -2,7 +2,7 @@
 
 use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::Problem;
-use super::super::{FormatKind, Input, SinkKind, SinkSpec};
+use super::super::{FormatKind, Input, Mode, SinkKind, SinkSpec};
 use super::{Entry, FORMATS, inputs};
 use crate::id::SinkId;
 
@@ -20,7 +20,9 @@ const TYPES: [(&str, Type); 3] =
 pub fn sink(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Option<SinkSpec> {
     let (fields, id) = entry.open(problems);
     let kind = fields.needed_word("type", &TYPES);
-    fields.word("mode", &[("append", ())]);
+    let modes = [Mode::Append, Mode::Update, Mode::Complete].map(|mode| (mode.word(), mode));
+    let mode = fields.word("mode", &modes);
+    let mode = mode.zip(fields.take("mode").map(|node| node.span.clone()));
     let from = inputs(&fields, entries, entry).and_then(|from| one(&fields, from));
     let span = fields.span.clone();
     // Without a known type, nobody can say which settings there are.
@@ -38,7 +40,7 @@ pub fn sink(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Op
         }
         Type::Sqlite => sqlite(fields),
     };
-    Some(SinkSpec { id: SinkId::new(id?), from: from?, kind: kind?, span })
+    Some(SinkSpec { id: SinkId::new(id?), from: from?, kind: kind?, mode, span })
 }
 
 fn sqlite(fields: Fields<'_>) -> Option<SinkKind> {

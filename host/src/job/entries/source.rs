@@ -9,6 +9,7 @@ use super::super::problem::Problem;
 use super::super::value::{Node, Value};
 use super::super::{FileSourceSpec, FormatKind, Layout, RowsSourceSpec, SourceKind, SourceSpec};
 use super::receiving::{rate, socket};
+use super::windows::event_time;
 use super::{Entry, FORMATS};
 use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
@@ -56,6 +57,7 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
         _ => schema(&fields),
     };
     let on_error = fields.word("on_error", &ON_ERROR).unwrap_or_default();
+    let event_time = event_time(&fields, problems);
     let span = fields.span.clone();
     // Without a known type, nobody can say which settings there are.
     let kind = match kind? {
@@ -80,7 +82,7 @@ pub fn source(entry: &Entry<'_>, problems: &Problems) -> Option<SourceSpec> {
             kind
         }
     };
-    Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, span })
+    Some(SourceSpec { id: NodeId::new(id?), kind: kind?, schema, on_error, event_time, span })
 }
 
 /// Its settings, and what it is called: by its format, which has settings too.

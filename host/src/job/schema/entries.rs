@@ -142,9 +142,9 @@ const SCHEMA_NEEDED: Setting = SCHEMA.needed();
 pub static SOURCE: [Place; 6] = [
     Place::new(
         "files of lines, JSON or Parquet",
-        &[BY_ID, OF_FILES, &[format(&["text", "json", "parquet"], "text")], ON_ERROR],
+        &[BY_ID, OF_FILES, &[format(&["text", "json", "parquet"], "text")], ON_ERROR, TIMED],
     ),
-    Place::new("files of csv", &[BY_ID, OF_FILES, OF_CSV, ON_ERROR]),
+    Place::new("files of csv", &[BY_ID, OF_FILES, OF_CSV, ON_ERROR, TIMED]),
     Place::new(
         "rows written in the job",
         &[
@@ -156,16 +156,17 @@ pub static SOURCE: [Place; 6] = [
                 Setting::new("batches", Shape::List(&ROWS), "A list of rows for each batch."),
             ],
             ON_ERROR,
+            TIMED,
         ],
     )
     .either(&["rows", "batches"]),
     Place::new(
         "lines over TCP",
-        &[BY_ID, OF_SOCKETS, &[SCHEMA, format(&["text"], "text")], ON_ERROR],
+        &[BY_ID, OF_SOCKETS, &[SCHEMA, format(&["text"], "text")], ON_ERROR, TIMED],
     ),
     Place::new(
         "JSON over TCP",
-        &[BY_ID, OF_SOCKETS, &[SCHEMA_NEEDED, one_format(&["json"])], ON_ERROR],
+        &[BY_ID, OF_SOCKETS, &[SCHEMA_NEEDED, one_format(&["json"])], ON_ERROR, TIMED],
     ),
     Place::new(
         "numbers and times, so many a second",
@@ -179,6 +180,7 @@ pub static SOURCE: [Place; 6] = [
                 MAX_RATE,
             ],
             ON_ERROR,
+            TIMED,
         ],
     ),
 ];
@@ -189,19 +191,70 @@ const FROM: Setting = Setting::new(
     "Ids of sources and ops above, or `id.port` for rows of another port.",
 );
 
-const OF_OPS: &[Setting] = &[Setting::new(
-    "across",
-    Shape::Words(&["batch"]),
-    "How long an aggregate lives: for a batch.",
-)
-.preset(Preset::Text("batch"))];
+const OF_OPS: &[Setting] = &[
+    Setting::new("across", Shape::Words(&["batch"]), "How long an aggregate lives: for a batch.")
+        .preset(Preset::Text("batch")),
+    EVENT_TIME_OF,
+];
 
-const OF_AGGREGATES: &[Setting] = &[Setting::new(
-    "across",
-    Shape::Words(&["batch", "run"]),
-    "How long an aggregate lives: for a batch, or on over all batches.",
-)
-.preset(Preset::Text("batch"))];
+const OF_AGGREGATES: &[Setting] = &[
+    Setting::new(
+        "across",
+        Shape::Words(&["batch", "run"]),
+        "How long an aggregate lives: for a batch, or on over all batches.",
+    )
+    .preset(Preset::Text("batch")),
+    Setting::new(
+        "window",
+        Shape::Table(&WINDOW),
+        "The rows that an aggregate is made of. Default: those of a batch.",
+    ),
+    EVENT_TIME_OF,
+];
+
+const EVENT_TIME_OF: Setting =
+    Setting::new("event_time", Shape::Table(&EVENT_TIME), "When rows came to be.");
+
+const TIMED: &[Setting] = &[EVENT_TIME_OF];
+
+/// How long a window or a delay may be: ten years at most.
+const LENGTH: Shape =
+    Shape::Time(Duration::from_millis(1), Duration::from_secs(10 * 365 * 24 * 3600));
+
+/// `event_time`.
+pub static EVENT_TIME: Place = Place::new(
+    "when rows came to be",
+    &[&[
+        Setting::new("column", FILLED, "A column of timestamps.").needed(),
+        Setting::new(
+            "watermark",
+            Shape::Time(Duration::ZERO, Duration::from_secs(10 * 365 * 24 * 3600)),
+            "Rows are waited for so long after the latest time that was seen.",
+        )
+        .preset(Preset::Time(Duration::ZERO)),
+        Setting::new(
+            "idle",
+            LENGTH,
+            "Without rows for so long, nobody waits for these any more. Default: never.",
+        ),
+    ]],
+);
+
+/// `window`.
+pub static WINDOW: Place = Place::new(
+    "the rows of an aggregate",
+    &[&[
+        Setting::new("size", LENGTH, "How long a window is.").needed(),
+        Setting::new("slide", LENGTH, "How long after one window the next begins.")
+            .preset(Preset::Said("the size")),
+        Setting::new(
+            "time",
+            Shape::Words(&["event", "batch"]),
+            "What time a row has: when it came to be, or when its batch began.",
+        )
+        .preset(Preset::Said("event time where rows have one, else that of the batch")),
+    ]],
+);
 
 const FROM_ABOVE: &[Setting] = &[FROM.preset(Preset::Said("the entry above"))];
 
@@ -301,8 +354,13 @@ const OF_SINKS: &[Setting] = &[
         "The id of a source or an op, or `id.port`.",
     )
     .preset(Preset::Said("the entry above")),
-    Setting::new("mode", Shape::Words(&["append"]), "Which rows are written: those of the batch.")
-        .preset(Preset::Text("append")),
+    Setting::new(
+        "mode",
+        Shape::Words(&["append", "update", "complete"]),
+        "Which rows of a result are written: those that don't change any more, those that a batch \
+         changed, or all.",
+    )
+    .preset(Preset::Said("what the op gives")),
 ];
 
 /// `[[sink]]`.

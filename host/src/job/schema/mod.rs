@@ -13,6 +13,7 @@ mod top;
 
 pub use calls::{ALLOW, LIMITS, TIMEOUT};
 pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
+pub use entries::{EVENT_TIME, WINDOW};
 pub use json::{preset, schema};
 pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, TEST, TOP};
 

@@ -55,7 +55,8 @@ fn sample(place: &Place, setting: &Setting) -> &'static str {
         ("key", _) => "[\"k\"]",
         ("name", _) => "\"it\"",
         ("to", _) => "\"a\"",
-        ("processing_time", _) => "\"30m\"",
+        ("processing_time" | "size", _) => "\"30m\"",
+        ("column", _) => "\"ts\"",
         (other, _) => panic!("{other} of {}", place.title),
     }
 }
@@ -89,7 +90,14 @@ fn cases() -> Vec<Case> {
     cases.push(case(&JOB, format!("{HEAD}[job]\n"), &after));
     cases.push(case(&DEAD_LETTERS, format!("{HEAD}[dead_letters]\n"), &after));
     cases.push(case(&CHECKPOINT, format!("{HEAD}[checkpoint]\n"), &after));
-    for (name, place) in [("limits", &LIMITS), ("allow", &ALLOW), ("timeout", &TIMEOUT)] {
+    let places = [
+        ("limits", &LIMITS),
+        ("allow", &ALLOW),
+        ("timeout", &TIMEOUT),
+        ("event_time", &EVENT_TIME),
+        ("window", &WINDOW),
+    ];
+    for (name, place) in places {
         let op = "[[op]]\nid = \"it\"\nwasm = \"x\"\n";
         cases.push(case(place, format!("{HEAD}{SOURCES}{SINK_OUT}{op}[op.{name}]\n"), ""));
     }

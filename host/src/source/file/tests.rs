@@ -61,6 +61,7 @@ impl Folder {
         };
         let kind = SourceKind::File(file.clone());
         let spec = SourceSpec {
+            event_time: None,
             id: NodeId::new("words"),
             kind,
             schema,

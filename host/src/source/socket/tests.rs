@@ -19,6 +19,7 @@ fn open(receivers: usize) -> SocketSource {
         wal: true,
     };
     let spec = SourceSpec {
+        event_time: None,
         id: NodeId::new("lines"),
         kind: SourceKind::Socket(socket.clone()),
         schema: None,

@@ -11,6 +11,9 @@ use arrow::datatypes::SchemaRef;
 use super::{RowWriter, key};
 use crate::state::{StateError, StateSchema};
 
+/// What names of hidden columns begin with: no column of a user has such a name.
+pub const HIDDEN: char = '\u{0}';
+
 /// Keys, each with its bytes and its key group, in the order in which they came.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -25,7 +28,11 @@ impl Keys {
     pub fn new(schema: &StateSchema, groups: u32, keys: &[ArrayRef]) -> Result<Self, StateError> {
         let rows = keys.first().map_or(0, |column| column.len());
         let columns = rows_of(schema.key(), keys, rows)?;
-        let groups = key::key_groups(keys, rows, groups)?;
+        // Hidden columns tell the rows of a key apart; where they are kept is up to the key.
+        let named = schema.key().fields().iter().zip(keys);
+        let placing = named.filter(|(field, _)| !field.name().starts_with(HIDDEN));
+        let placing: Vec<ArrayRef> = placing.map(|(_, column)| Arc::clone(column)).collect();
+        let groups = key::key_groups(&placing, rows, groups)?;
         let fields = schema.key().fields().iter().map(|field| field.is_nullable());
         let writer = RowWriter::new(&keys.iter().zip(fields).collect::<Vec<_>>(), true);
         let mut bytes = Vec::with_capacity(rows * 16);
@@ -147,6 +154,20 @@ mod tests {
     use arrow::datatypes::{DataType, Field};
 
     use super::*;
+
+    #[test]
+    fn hidden_columns_do_not_move_a_key() {
+        let field = |name: &str| Field::new(name, DataType::Utf8, true);
+        let state = vec![Field::new("n", DataType::Int64, false)];
+        let hidden = vec![field("k"), field("\0window")];
+        let schema = StateSchema::new(1, hidden.into(), state.into()).unwrap();
+        let column = |texts: [&str; 3]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+        let columns = [column(["a", "a", "b"]), column(["1", "2", "1"])];
+        let keys = Keys::new(&schema, 256, &columns).unwrap();
+        assert_eq!(keys.groups()[0], keys.groups()[1]);
+        assert_eq!(keys.groups(), key::key_groups(&columns[..1], 3, 256).unwrap());
+        assert_eq!(keys.distinct().unwrap().0.len(), 3);
+    }
 
     #[test]
     fn equal_keys_are_one_and_stand_where_the_first_stood() {
