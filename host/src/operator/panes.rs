@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pane_is_the_greatest_common_divisor() {
+    fn a_pane_divides_size_and_slide() {
         assert_eq!(Panes { size: 30, slide: 20 }.length(), 10);
         assert_eq!(Panes { size: 30, slide: 30 }.length(), 30);
         assert_eq!(Panes { size: 25, slide: 10 }.length(), 5);

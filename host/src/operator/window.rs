@@ -288,17 +288,7 @@ impl Windows {
         let panes = self.windowing.panes;
         let rows = concat_batches(&self.merging.merged, pieces.iter().copied())?;
         let (keys, states) = rows.columns().split_at(self.merging.keys);
-        let starts = starts(keys);
-        let mut order: Vec<usize> = (0..rows.num_rows()).collect();
-        order.sort_by_key(|row| starts[*row]);
-        let (mut from, mut ends) = (Vec::new(), Vec::new());
-        for row in order {
-            for end in panes.ends(starts[row], self.mark.origin, range) {
-                from.push(row as u32);
-                ends.push(end);
-            }
-        }
-        let from = UInt32Array::from(from);
+        let (from, ends) = self.parts(starts(keys), range);
         let taken = |column: &ArrayRef| Ok(take(column, &from, None)?);
         let named = keys.iter().take(keys.len().saturating_sub(1)).map(taken);
         let mut keys = named.collect::<Result<Vec<_>>>()?;
@@ -322,6 +312,21 @@ impl Windows {
         let columns = done.keys.into_iter().chain(window).chain(done.results).collect();
         let all = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         Ok(take_record_batch(&all, &UInt32Array::from(chosen))?)
+    }
+
+    /// Which rows are parts of windows that end in a range of time, the earliest panes first, and
+    /// the ends of those windows.
+    fn parts(&self, starts: &[i64], range: (i64, i64)) -> (UInt32Array, Vec<i64>) {
+        let mut order: Vec<usize> = (0..starts.len()).collect();
+        order.sort_by_key(|row| starts[*row]);
+        let (mut from, mut ends) = (Vec::new(), Vec::new());
+        for row in order {
+            for end in self.windowing.panes.ends(starts[row], self.mark.origin, range) {
+                from.push(row as u32);
+                ends.push(end);
+            }
+        }
+        (UInt32Array::from(from), ends)
     }
 
     /// Forgets the panes whose last window has ended.

@@ -158,15 +158,13 @@ impl PhysicalExtensionCodec for Codec {
             NodeV1::ByKey { id, key, partitions } => {
                 let input = input()?;
                 let schema = input.schema();
-                let key = key
-                    .iter()
-                    .map(|bytes| {
-                        let node = prost::Message::decode(bytes.as_slice())
-                            .map_err(|error| DataFusionError::External(Box::new(error)))?;
-                        let context = PhysicalPlanDecodeContext::new(context, self);
-                        converter.proto_to_physical_expr(&node, &schema, &context)
-                    })
-                    .collect::<Result<_>>()?;
+                let decoded = |bytes: &Vec<u8>| {
+                    let node = prost::Message::decode(bytes.as_slice())
+                        .map_err(|error| DataFusionError::External(Box::new(error)))?;
+                    let context = PhysicalPlanDecodeContext::new(context, self);
+                    converter.proto_to_physical_expr(&node, &schema, &context)
+                };
+                let key = key.iter().map(decoded).collect::<Result<_>>()?;
                 let routing = Routing::ByKey { key, partitions: partitions as usize };
                 Arc::new(ExchangeExec::new(id, routing, input))
             }

@@ -103,18 +103,7 @@ impl Grouping<'_> {
             return Ok((step(mode, group_by.as_final(), exchanged)?, None));
         };
         let merged = step(AggregateMode::PartialReduce, group_by.as_final(), exchanged)?;
-        match how {
-            How::Running(complete) => {
-                let node = RunningExec::new(op.clone(), (version, complete), merged)?;
-                let state = node.state();
-                Ok((Arc::new(node), Some(state)))
-            }
-            How::Window(windowing) => {
-                let node = WindowExec::new(op.clone(), (version, windowing), merged)?;
-                let state = node.state();
-                Ok((Arc::new(node), Some(state)))
-            }
-        }
+        kept_node(op, version, how, merged)
     }
 
     /// Rows by key, or all rows.
@@ -175,6 +164,27 @@ impl Grouping<'_> {
         }
         Ok((Arc::new(ProjectionExec::try_new(out, grouped)?), state))
     }
+}
+
+/// The node that keeps partial states.
+fn kept_node(
+    op: &NodeId,
+    version: u32,
+    how: How,
+    merged: Arc<dyn ExecutionPlan>,
+) -> Result<Grouped> {
+    Ok(match how {
+        How::Running(complete) => {
+            let node = RunningExec::new(op.clone(), (version, complete), merged)?;
+            let state = node.state();
+            (Arc::new(node), Some(state))
+        }
+        How::Window(windowing) => {
+            let node = WindowExec::new(op.clone(), (version, windowing), merged)?;
+            let state = node.state();
+            (Arc::new(node), Some(state))
+        }
+    })
 }
 
 /// What is wrong with aggregates of these columns.

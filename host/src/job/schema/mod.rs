@@ -10,12 +10,13 @@ mod json;
 #[cfg(test)]
 mod tests;
 mod top;
+mod windows;
 
 pub use calls::{ALLOW, LIMITS, TIMEOUT};
 pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
-pub use entries::{EVENT_TIME, WINDOW};
 pub use json::{preset, schema};
 pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, TEST, TOP};
+pub use windows::{EVENT_TIME, WINDOW};
 
 use std::time::Duration;
 
