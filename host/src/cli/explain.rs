@@ -283,21 +283,21 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "WEIR-PLAN-022",
-        "The column that `event_time` names is no timestamp. Text can be made one in the `schema` of \
-         a source, in a function or in SQL.",
+        "The column that `event_time` names is no timestamp. Text can be made one in the `schema` \
+         of a source, in a function or in SQL.",
     ),
     (
         "WEIR-PLAN-023",
-        "An op can't make the windows it asks for: its rows have no event time, the column does not \
-         come that far, or windows of batches are no multiples of `batch`. `window` takes `size`, \
-         `slide` and `time = \"event\"` or `\"batch\"`.",
+        "An op can't make the windows it asks for: its rows have no event time, the column does \
+         not come that far, or windows of batches are no multiples of `batch`. `window` takes \
+         `size`, `slide` and `time = \"event\"` or `\"batch\"`.",
     ),
     (
         "WEIR-PLAN-024",
         "The `mode` of a sink has no meaning for what it reads. `append` writes rows that don't \
-         change any more: rows of a batch, and windows that have ended. `update` writes the rows that \
-         a batch changed, `complete` all of them: of windows and of aggregates over batches. One op \
-         gives its rows in one mode.",
+         change any more: rows of a batch, and windows that have ended. `update` writes the rows \
+         that a batch changed, `complete` all of them: of windows and of aggregates over batches. \
+         One op gives its rows in one mode.",
     ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),

@@ -79,8 +79,7 @@ pub fn build(
         carriers: origin::carriers(job, loaded),
         next_id: 0,
     };
-    let (modes, problems) = windows::modes(job, |op| builder.read_by(op));
-    (builder.modes, builder.problems) = (modes, problems);
+    (builder.modes, builder.problems) = windows::modes(job, |op| builder.read_by(op));
     builder.sources(sources);
     for function in &job.functions {
         builder.function(function);

@@ -33,18 +33,7 @@ impl Builder<'_> {
         input: &Arc<dyn ExecutionPlan>,
     ) -> Result<Option<Cut>, Problem> {
         let Some(spec) = &op.window else { return Ok(None) };
-        if let Some(span) = &op.across {
-            let problem = Problem::new("WEIR-PLAN-023", "an aggregate has `window` and `across`");
-            let help = "windows live on over batches anyway: remove `across`";
-            return Err(problem.at(span.clone(), "").help(help));
-        }
-        if let Some(name) = key.iter().find(|name| WINDOW.contains(&name.as_str())) {
-            let message = format!("the key has a column `{name}`, which every window gives");
-            let help = "rename the column in an op before";
-            return Err(Problem::new("WEIR-PLAN-023", message)
-                .at(spec.span.clone(), "")
-                .help(help));
-        }
+        refuse(op, spec, key)?;
         let panes = Panes { size: micros(spec.size), slide: micros(spec.slide) };
         let time = self.time_of_inputs(op);
         let (column, clock) = match (spec.time, time) {
@@ -121,6 +110,21 @@ impl Builder<'_> {
         let partitioning = entry.plan.output_partitioning().clone();
         Some(Arc::new(TapExec::new(id, 0, &entry.ports[0].1, partitioning)))
     }
+}
+
+/// What an op with windows can't have besides.
+fn refuse(op: &OpSpec, spec: &WindowSpec, key: &[String]) -> Result<(), Problem> {
+    if let Some(span) = &op.across {
+        let problem = Problem::new("WEIR-PLAN-023", "an aggregate has `window` and `across`");
+        let help = "windows live on over batches anyway: remove `across`";
+        return Err(problem.at(span.clone(), "").help(help));
+    }
+    if let Some(name) = key.iter().find(|name| WINDOW.contains(&name.as_str())) {
+        let message = format!("the key has a column `{name}`, which every window gives");
+        let help = "rename the column in an op before";
+        return Err(Problem::new("WEIR-PLAN-023", message).at(spec.span.clone(), "").help(help));
+    }
+    Ok(())
 }
 
 fn no_event_time(spec: &WindowSpec) -> Problem {
