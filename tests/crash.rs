@@ -13,11 +13,19 @@ mod bench;
 mod chance;
 #[path = "crash/shapes.rs"]
 mod shapes;
+#[path = "crash/tables.rs"]
+mod tables;
+#[path = "crash/wire.rs"]
+mod wire;
 
 #[path = "crash/clocks.rs"]
 mod clocks;
 #[path = "crash/damage.rs"]
 mod damage;
+#[path = "crash/flips.rs"]
+mod flips;
+#[path = "crash/full.rs"]
+mod full;
 #[path = "crash/kills.rs"]
 mod kills;
 #[path = "crash/owners.rs"]

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::shapes::{Batch, Shape};
+use crate::shapes::{Batch, Feed, Shape};
+use crate::wire::Wire;
 
 /// A job that is started and ended.
 pub struct Bench {
@@ -19,6 +20,8 @@ pub struct Bench {
     pub shape: &'static Shape,
     folder: TempDir,
     inputs: Vec<String>,
+    /// Who sends inputs, if they are lines of a peer.
+    wire: Option<Wire>,
     /// Processes that have not ended: none outlives the test.
     running: Vec<Child>,
     /// What was done to it, for whoever reads of a failure.
@@ -72,24 +75,29 @@ impl Bench {
 
     /// The job with so many inputs.
     pub fn with_inputs(shape: &'static Shape, count: usize) -> Self {
-        let folder = scratch();
-        let mut it =
-            Self { shape, folder, inputs: Vec::new(), running: Vec::new(), story: Vec::new() };
+        let (folder, inputs) = (scratch(), Vec::new());
+        let wire = matches!(shape.feed, Feed::Wire).then(Wire::new);
+        let mut it = Self { shape, folder, inputs, wire, running: Vec::new(), story: Vec::new() };
         fs::create_dir(it.path("in")).unwrap();
-        if shape.path.is_none() {
+        if matches!(shape.feed, Feed::Job) {
             it.inputs = (0..count).map(shape.input).collect();
         }
         (it.inputs.len()..count).for_each(|_| it.add());
-        fs::write(it.path("job.toml"), shape.toml(&it.inputs)).unwrap();
+        let toml = match &it.wire {
+            Some(wire) => shape.toml(&[wire.address()]),
+            None => shape.toml(&it.inputs),
+        };
+        fs::write(it.path("job.toml"), toml).unwrap();
         it
     }
 
     /// The same as it is now in a folder of its own; zeroes at the ends of files take no room.
     pub fn copy(&self) -> Self {
+        assert!(self.wire.is_none(), "a peer has one job");
         let folder = scratch();
         copy(self.folder.path(), folder.path());
         let (inputs, story) = (self.inputs.clone(), self.story.clone());
-        Self { shape: self.shape, folder, inputs, running: Vec::new(), story }
+        Self { shape: self.shape, folder, inputs, wire: None, running: Vec::new(), story }
     }
 
     /// A path in the folder.
@@ -102,12 +110,18 @@ impl Bench {
         self.path(&format!(".weir/{}/checkpoint", self.shape.name))
     }
 
-    /// Adds the next input, whole at once, if inputs are files.
+    /// Adds the next input, whole at once, if inputs do not stand in the job.
     pub fn add(&mut self) {
-        let Some(path) = self.shape.path else { return };
         let (number, draft) = (self.inputs.len(), self.path("draft"));
         let text = (self.shape.input)(number);
-        let path = self.path("in").join(path(number));
+        let path = match (self.shape.feed, &self.wire) {
+            (Feed::Job, _) => return,
+            (Feed::Files(path), _) => self.path("in").join(path(number)),
+            (Feed::Wire, wire) => {
+                wire.as_ref().unwrap().add(&text);
+                return self.inputs.push(text);
+            }
+        };
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&draft, &text).unwrap();
         fs::rename(draft, path).unwrap();
@@ -150,6 +164,10 @@ impl Bench {
         let status = child.wait().unwrap();
         let ended = self.ended(status);
         self.note(format!("{ended:?}"));
+        if let Some(mut wire) = self.wire.take() {
+            wire.note(&self.checkpoint(), &self.shown(false));
+            self.wire = Some(wire);
+        }
         ended
     }
 
@@ -184,12 +202,17 @@ impl Bench {
 
     /// Every sink has what the model says, nothing half done is left, and the checkpoint is whole.
     pub fn check(&mut self) {
-        let expected = (self.shape.model)(&self.inputs);
         let found = self.found();
-        assert_eq!(found.len(), expected.len(), "batches");
-        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found, expected, "batch {}", number + 1);
+        if let Some(wire) = &self.wire {
+            wire.check(&found);
+        } else {
+            let expected = self.expected();
+            assert_eq!(found.len(), expected.len(), "batches");
+            for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_eq!(found, expected, "batch {}", number + 1);
+            }
         }
+        self.shape.tables.iter().for_each(|table| table.check(self.folder.path(), &self.inputs));
         let (whole, said) = self.verify();
         assert!(whole, "{said}");
     }
@@ -210,13 +233,23 @@ impl Bench {
         (self.shape.model)(&self.inputs)
     }
 
-    /// What is in the sinks. Batches are dense, and their times go up.
+    /// What is in the tables of its sinks.
+    pub fn tables(&self) -> Vec<Option<(Vec<String>, u64)>> {
+        self.shape.tables.iter().map(|table| table.read(self.folder.path())).collect()
+    }
+
+    /// What is in the folders of its sinks. Batches are dense, and their times go up.
     pub fn found(&self) -> Vec<Batch> {
+        self.shown(true)
+    }
+
+    /// The same; unless it is `clean`, there may be output that is not visible yet.
+    pub fn shown(&self, clean: bool) -> Vec<Batch> {
         let mut batches: Vec<Batch> = Vec::new();
         for (number, sink) in self.shape.sinks.iter().enumerate() {
             let Some(folder) = self.sink(sink) else { continue };
             let mut last = String::new();
-            for (batch, path) in self.folders(&folder) {
+            for (batch, path) in self.folders(&folder, clean) {
                 let label = fs::read_to_string(path.join("_weir.json")).unwrap();
                 let label: Value = serde_json::from_str(&label).unwrap();
                 assert_eq!(label["batch"], batch, "{sink}: {label}");
@@ -243,13 +276,14 @@ impl Bench {
         runs.into_iter().next()
     }
 
-    /// The folders of batches with their numbers. Nothing else may be there.
-    fn folders(&self, sink: &Path) -> BTreeMap<u64, PathBuf> {
+    /// The folders of batches with their numbers. If it is `clean` nothing else may be there.
+    fn folders(&self, sink: &Path, clean: bool) -> BTreeMap<u64, PathBuf> {
         let number = |(name, path): (String, PathBuf)| {
             let number = name.strip_prefix("batch=").and_then(|number| number.parse().ok());
             (number.unwrap_or_else(|| panic!("{} is left", path.display())), path)
         };
-        entries(sink).into_iter().map(number).collect()
+        let counts = |(name, _): &(String, PathBuf)| clean || !name.starts_with('_');
+        entries(sink).into_iter().filter(counts).map(number).collect()
     }
 
     /// The crash points that were passed, with how often.

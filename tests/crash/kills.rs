@@ -24,7 +24,7 @@ fn kills_at_random_times_lose_nothing_and_repeat_nothing() {
                 while kills.load(Ordering::Relaxed) < wanted {
                     let job = jobs.fetch_add(1, Ordering::Relaxed);
                     let number = job as usize % shapes.len();
-                    let few = KILLS_OF_A_JOB.min(wanted.div_ceil(4));
+                    let few = KILLS_OF_A_JOB.min(wanted.div_ceil(shapes.len() as u64));
                     let done = job_of(shapes[number], took[number], few, job);
                     kills.fetch_add(done, Ordering::Relaxed);
                 }

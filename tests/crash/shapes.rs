@@ -1,8 +1,11 @@
 //! The jobs that are ended, and what their sinks must have: computed here, from the input alone.
+//! Those whose sinks are tables stand in tables.rs, the one that listens to a peer in wire.rs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bench::component;
+use crate::tables::{LATEST, TOLD, Table};
+use crate::wire::LINES;
 
 /// What a batch has in each sink: its rows, sorted.
 pub type Batch = Vec<Vec<String>>;
@@ -11,24 +14,38 @@ pub type Batch = Vec<Vec<String>>;
 pub struct Shape {
     /// What it is called.
     pub name: &'static str,
-    /// The entries of job.toml, by the inputs.
-    job: fn(&[String]) -> String,
-    /// The path of the nth input below `in`; none if inputs stand in the job.
-    pub path: Option<fn(usize) -> String>,
+    /// The entries of job.toml, by the inputs; of a peer's lines by its address.
+    pub job: fn(&[String]) -> String,
+    /// How inputs come to the job.
+    pub feed: Feed,
     /// The nth input.
     pub input: fn(usize) -> String,
     /// How many there are.
     pub inputs: usize,
     /// The folders of its sinks; `letters` are its dead letters.
     pub sinks: &'static [&'static str],
+    /// Its sinks that are tables.
+    pub tables: &'static [Table],
     /// What all batches must have, by the inputs in their order.
     pub model: fn(&[String]) -> Vec<Batch>,
     /// Whether it is there for a few crash points only that others don't pass.
     pub rare: bool,
 }
 
+/// How inputs come.
+#[derive(Clone, Copy)]
+pub enum Feed {
+    /// They stand in the job.
+    Job,
+    /// As files with this path below `in`.
+    Files(fn(usize) -> String),
+    /// As lines of a peer, which sends none twice.
+    Wire,
+}
+
 /// Every job.
-pub static SHAPES: [Shape; 9] = [COUNT, ASIDE, ROWS, WORDS, TOTALS, USERS, LATE, MANY, LONG];
+pub static SHAPES: [Shape; 12] =
+    [COUNT, ASIDE, ROWS, WORDS, TOTALS, USERS, TOLD, LATEST, LINES, LATE, MANY, LONG];
 
 /// By its name.
 pub fn shape(name: &str) -> &'static Shape {
@@ -45,10 +62,11 @@ const COUNT: Shape = Shape {
             sink("out", "counted")
         )
     },
-    path: Some(numbered),
+    feed: Feed::Files(numbered),
     input: |n| "a line\n".repeat(n * 7 % 13 + 1),
     inputs: 24,
     sinks: &["out"],
+    tables: &[],
     model: |inputs| {
         let count = |text: &String| vec![vec![format!("{{\"count\":{}}}", text.lines().count())]];
         inputs.iter().map(count).collect()
@@ -72,10 +90,11 @@ const ASIDE: Shape = Shape {
             sink("totals", "total")
         )
     },
-    path: Some(numbered),
+    feed: Feed::Files(numbered),
     input: |n| (0..n % 5 + 2).map(|i| format!("{{\"n\":{}}}\n", n * 100 + i)).collect(),
     inputs: 20,
     sinks: &["evens", "totals", "letters"],
+    tables: &[],
     model: |inputs| {
         let batch = |text: &String| {
             let (odd, even): (Vec<i64>, Vec<i64>) = numbers(text).partition(|n| n % 2 != 0);
@@ -102,7 +121,7 @@ const ROWS: Shape = Shape {
             sink("out", "squares")
         )
     },
-    path: None,
+    feed: Feed::Job,
     input: |n| {
         let rows: Vec<String> =
             (0..n % 4 + 2).map(|i| format!("{{ n = {} }}", n * 9 + i)).collect();
@@ -110,6 +129,7 @@ const ROWS: Shape = Shape {
     },
     inputs: 40,
     sinks: &["out"],
+    tables: &[],
     model: |inputs| {
         let batch = |list: &String| {
             let kept = numbers(list).filter(|n| n % 3 != 0);
@@ -124,10 +144,11 @@ const ROWS: Shape = Shape {
 const WORDS: Shape = Shape {
     name: "words",
     job: |_| words(""),
-    path: Some(numbered),
+    feed: Feed::Files(numbered),
     input: |n| (0..200).map(|i| format!("w{} every n{n}\n", (i * i + n) % 17)).collect(),
     inputs: 20,
     sinks: &["out"],
+    tables: &[],
     model: |inputs| {
         let batch = |text: &String| {
             let mut counts = BTreeMap::new();
@@ -158,19 +179,10 @@ const TOTALS: Shape = Shape {
 };
 
 /// A function with a state for each user.
-const USERS: Shape = Shape {
+pub const USERS: Shape = Shape {
     name: "users",
-    job: |_| {
-        let wasm = component("tests/plugins/keyed");
-        let wasm = wasm.display();
-        format!(
-            "{}[source.schema]\nuser = \"string!\"\nn = \"int64!\"\n[[op]]\nid = \"it\"\n\
-             wasm = \"{wasm}\"\ncall = \"track\"\nkey = [\"user\"]\n{}",
-            files("json", "path = \"in\"\nfiles_per_batch = 1"),
-            sink("out", "it")
-        )
-    },
-    path: Some(numbered),
+    job: |_| users() + &sink("out", "it"),
+    feed: Feed::Files(numbered),
     input: |n| {
         let row =
             |i| format!("{{\"user\":\"u{}\",\"n\":{}}}\n", (i * i + n) % 29, 1 + (n + i) % 90);
@@ -178,27 +190,46 @@ const USERS: Shape = Shape {
     },
     inputs: 20,
     sinks: &["out"],
+    tables: &[],
     model: |inputs| {
-        let mut sums = BTreeMap::new();
-        let batch = |text: &String| {
-            let mut values: BTreeMap<i64, i64> = BTreeMap::new();
-            let all: Vec<i64> = numbers(text).collect();
-            for row in all.chunks(2) {
-                *sums.entry(row[0]).or_insert(0) += row[1];
-                *values.entry(row[0]).or_insert(0) += 1;
-            }
-            let row = |(user, values)| {
-                let sum: i64 = sums[&user];
-                format!(
-                    "{{\"user\":\"u{user}\",\"sum\":{sum},\"values\":{values},\"timed_out\":false}}"
-                )
-            };
-            vec![sorted(values.into_iter().map(row).collect())]
+        let row = |(user, sum, values): &Visit| {
+            format!(
+                "{{\"user\":\"u{user}\",\"sum\":{sum},\"values\":{values},\"timed_out\":false}}"
+            )
         };
-        inputs.iter().map(batch).collect()
+        visits(inputs).iter().map(|batch| vec![sorted(batch.iter().map(row).collect())]).collect()
     },
     rare: false,
 };
+
+/// A user, the sum of all values up to a batch, and how many came with it.
+pub type Visit = (i64, i64, i64);
+
+/// Who is visited in each batch of the function with a state for each user.
+pub fn visits(inputs: &[String]) -> Vec<Vec<Visit>> {
+    let mut sums = BTreeMap::new();
+    let batch = |text: &String| {
+        let mut values: BTreeMap<i64, i64> = BTreeMap::new();
+        let all: Vec<i64> = numbers(text).collect();
+        for row in all.chunks(2) {
+            *sums.entry(row[0]).or_insert(0) += row[1];
+            *values.entry(row[0]).or_insert(0) += 1;
+        }
+        values.into_iter().map(|(user, values)| (user, sums[&user], values)).collect()
+    };
+    inputs.iter().map(batch).collect()
+}
+
+/// Files of users and numbers, and the function with a state for each user.
+pub fn users() -> String {
+    let wasm = component("tests/plugins/keyed");
+    let wasm = wasm.display();
+    format!(
+        "{}[source.schema]\nuser = \"string!\"\nn = \"int64!\"\n[[op]]\nid = \"it\"\n\
+         wasm = \"{wasm}\"\ncall = \"track\"\nkey = [\"user\"]\n",
+        files("json", "path = \"in\"\nfiles_per_batch = 1")
+    )
+}
 
 /// A row that runs out of time: its batch is written down again, without it.
 const LATE: Shape = Shape {
@@ -216,13 +247,14 @@ const LATE: Shape = Shape {
             sink("out", "spins")
         )
     },
-    path: None,
+    feed: Feed::Job,
     input: |n| {
         let rows: Vec<String> = (0..4).map(|i| format!("{{ n = {} }}", n * 4 + i)).collect();
         rows.join(", ")
     },
     inputs: 3,
     sinks: &["out", "letters"],
+    tables: &[],
     model: |inputs| {
         let batch = |list: &String| {
             let (late, kept): (Vec<i64>, Vec<i64>) = numbers(list).partition(|n| *n == 7);
@@ -244,13 +276,14 @@ const MANY: Shape = Shape {
             sink("out", "counted")
         )
     },
-    path: Some(|n| {
+    feed: Feed::Files(|n| {
         let long = "a-long-name-".repeat(16);
         format!("{long}/{long}/{long}/{long}/{n:06}-{long}.txt")
     }),
     input: |n| "a line\n".repeat(n / 200 + 1),
     inputs: 5_200,
     sinks: &["out"],
+    tables: &[],
     model: |inputs| {
         let lines = |texts: &[String]| texts.iter().map(|text| text.lines().count()).sum::<usize>();
         let count = |texts: &[String]| vec![vec![format!("{{\"count\":{}}}", lines(texts))]];
@@ -259,10 +292,19 @@ const MANY: Shape = Shape {
     rare: true,
 };
 
+/// The same with fewer files, in batches of such a size that it is a commit for which the first
+/// segment has no room.
+pub static FULL: Shape = Shape { name: "full", inputs: 5_200, ..MANY };
+
 /// So many batches that the state of the source is folded into fewer pieces.
 const LONG: Shape = Shape { name: "long", inputs: 1_050, rare: true, ..COUNT };
 
 impl Shape {
+    /// Whether inputs are files, which a job goes on taking.
+    pub fn has_files(&self) -> bool {
+        matches!(self.feed, Feed::Files(_))
+    }
+
     /// job.toml for these inputs.
     pub fn toml(&self, inputs: &[String]) -> String {
         let name = self.name;
@@ -275,7 +317,8 @@ fn files(format: &str, more: &str) -> String {
     format!("[[source]]\nid = \"lines\"\ntype = \"file\"\nformat = \"{format}\"\n{more}\n")
 }
 
-fn sink(path: &str, from: &str) -> String {
+/// A sink of files in a folder.
+pub fn sink(path: &str, from: &str) -> String {
     format!(
         "[[sink]]\nid = \"{path}\"\nfrom = \"{from}\"\ntype = \"file\"\npath = \"{path}\"\n\
          format = \"json\"\n"
@@ -308,7 +351,8 @@ fn numbers(text: &str) -> impl Iterator<Item = i64> + '_ {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())
 }
 
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
+/// In their order as text.
+pub fn sorted(mut rows: Vec<String>) -> Vec<String> {
     rows.sort();
     rows
 }
