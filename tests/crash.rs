@@ -22,6 +22,8 @@ mod wire;
 mod clocks;
 #[path = "crash/damage.rs"]
 mod damage;
+#[path = "crash/defences.rs"]
+mod defences;
 #[path = "crash/flips.rs"]
 mod flips;
 #[path = "crash/full.rs"]

@@ -10,6 +10,9 @@ use crate::chance::{Chance, asked, tell};
 use crate::full;
 use crate::shapes::{SHAPES, Shape};
 
+/// So many shapes, from the first one on, are ended at every point more than once.
+const THOROUGH: usize = 4;
+
 /// So many times a process may be killed again while it recovers.
 const DEEP: u64 = 5;
 
@@ -70,7 +73,9 @@ fn cases() -> Vec<Case> {
     let mut chance = Chance::new(1);
     let mut known = BTreeSet::new();
     let mut cases = Vec::new();
-    for shape in &SHAPES {
+    for (number, shape) in SHAPES.iter().enumerate() {
+        // What is not left out anywhere is tried less often with those that are much the same.
+        let less = number >= THOROUGH && asked("WEIR_CRASH_TIMES", 1) == 1;
         let mut bench = Bench::new(shape);
         bench.finish();
         bench.check();
@@ -84,8 +89,11 @@ fn cases() -> Vec<Case> {
             at.truncate(if shape.rare { 1 } else { 1 + asked("WEIR_CRASH_TIMES", 1) as usize });
             at.retain(|time| *time <= times);
             at.dedup();
+            if less {
+                at = vec![*chance.of(&at)];
+            }
             for time in at {
-                let deep = if shape.rare { 0 } else { chance.below(DEEP) };
+                let deep = if shape.rare { 0 } else { chance.below(if less { 3 } else { DEEP }) };
                 cases.push(Case { shape, point, time, deep, seed: chance.next() });
             }
         }
@@ -128,6 +136,7 @@ fn later(point: &'static str, seen: &mut Seen) {
         let mut killed = false;
         for _ in 0..4 {
             seen.kills += u64::from(bench.crash("commit-intent-durable:9") == Ended::Killed);
+            (0..4).for_each(|_| bench.add());
             if bench.crash(point) == Ended::Killed {
                 killed = true;
                 break;

@@ -45,7 +45,7 @@ pub enum Feed {
 
 /// Every job.
 pub static SHAPES: [Shape; 12] =
-    [COUNT, ASIDE, ROWS, WORDS, TOTALS, USERS, TOLD, LATEST, LINES, LATE, MANY, LONG];
+    [COUNT, ASIDE, TOLD, LINES, ROWS, WORDS, TOTALS, USERS, LATEST, LATE, MANY, LONG];
 
 /// By its name.
 pub fn shape(name: &str) -> &'static Shape {

@@ -25,6 +25,8 @@ mod staged;
 mod start;
 mod stop;
 mod taken;
+#[cfg(test)]
+mod tests;
 mod trigger;
 mod verify;
 

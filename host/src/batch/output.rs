@@ -12,6 +12,7 @@ use super::run::{Runner, Work, letters_failed, sink_failed};
 use crate::checkpoint::Permit;
 use crate::checkpoint::record::{CommitV1, PreparedV1, RowsV1, SinkCommitV1, StagedV1};
 use crate::durable::crash::{self, Point};
+use crate::durable::defence::{Defence, stands};
 use crate::id::{BatchId, SinkId};
 use crate::plan::JobPlan;
 use crate::sink::{BatchMark, Digest, Prepared, SinkError};
@@ -109,7 +110,7 @@ impl Runner<'_> {
     ) -> Result<Option<Permit>, BatchError> {
         let marked = ready.sinks.iter().filter(|sink| sink.marks).count();
         let outputs = marked + usize::from(ready.letters.staged().is_some());
-        let needed = outputs > 1 || !work.intent.deterministic;
+        let needed = outputs > 1 && stands(Defence::Prepared) || !work.intent.deterministic;
         let record = needed.then(|| ready.record(work, changes));
         let begun = work.begun.as_ref();
         self.with_room(|ledger| ledger.permit(begun, attempt, record.as_ref()))

@@ -9,6 +9,7 @@ use super::records;
 use super::run::{Runner, source_failed};
 use super::taken::{self, range_of};
 use crate::checkpoint::record::{CommitV1, IntentV1, SourcePositionV1};
+use crate::durable::defence::{Defence, stands};
 use crate::id::{BatchId, NodeId};
 use crate::plan::JobPlan;
 use crate::source::{SourceRange, Taken};
@@ -55,7 +56,7 @@ impl Runner<'_> {
                     taken.last = Some(range);
                 }
             }
-            if taken != Taken::default() {
+            if taken != Taken::default() && stands(Defence::SourceResume) {
                 source.resume(taken.clone()).map_err(failed)?;
             }
             self.taken[place] = Taken { files: Vec::new(), ..taken };

@@ -16,6 +16,7 @@ use super::error::{CheckpointError, Damage};
 use super::identity::{damaged, newer};
 use super::path::{self, Segment};
 use super::record::{CutV1, OwnerV1, Record};
+use crate::durable::defence::{Defence, stands};
 use crate::durable::frame::{self, CODEC_BINCODE, Fault, Frame};
 
 /// From where on the log counts: segments before this one may be gone.
@@ -320,7 +321,8 @@ impl<'a> Walk<'a> {
             return Err(damaged(&file, offset, Damage::Owner { expected, found }));
         }
         let seq = self.tip.seq + 1;
-        if (header.seq, header.previous) != (seq, self.tip.link) || header.first > seq {
+        let follows = header.previous == self.tip.link || !stands(Defence::Chain);
+        if header.seq != seq || !follows || header.first > seq {
             return Err(damaged(&file, offset, Damage::Chain { seq }));
         }
         let record = decode(&file, offset, frame)?;

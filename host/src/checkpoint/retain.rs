@@ -14,6 +14,7 @@ use super::path::{self, Segment};
 use super::record::{encode, kind};
 use super::restore;
 use crate::durable::crash::{self, Point};
+use crate::durable::defence::{Defence, stands};
 use crate::durable::{Store, StoreError, frame};
 
 /// How much is kept.
@@ -81,7 +82,9 @@ pub(super) fn carry_out(
 ) -> Result<Removed, CheckpointError> {
     let mut removed = Removed::default();
     if former.is_none_or(|former| plan.mark.segment > former) && plan.mark.seq > 0 {
-        write_floor(store, plan)?;
+        if stands(Defence::Floor) {
+            write_floor(store, plan)?;
+        }
         crash::point(Point::FloorDurable);
         remove_below(store, plan, &mut removed)?;
     }

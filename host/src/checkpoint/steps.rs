@@ -20,6 +20,7 @@ use super::record::{CommitV1, IntentV1, PreparedV1, Record, RewindV1};
 use super::retain::{self, Keep, Removed};
 use crate::durable::Store;
 use crate::durable::crash::{self, Point};
+use crate::durable::defence::{Defence, stands};
 
 /// The batch may run: its intent is durable.
 #[must_use = "a batch that was begun has to be run to its end"]
@@ -114,7 +115,9 @@ impl Checkpoint {
         }
         crash::point(Point::IntentBegins);
         self.make_room()?;
-        self.log.append(&[(&Record::Intent(intent.clone()), 0)])?;
+        if stands(Defence::Intent) {
+            self.log.append(&[(&Record::Intent(intent.clone()), 0)])?;
+        }
         crash::point(Point::IntentDurable);
         Ok(self.begun(intent))
     }

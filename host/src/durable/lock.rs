@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 
 use super::StoreError;
+use super::defence::{Defence, stands};
 
 const NAME: &str = "lock";
 /// A lock that is larger was not written by us.
@@ -73,7 +74,7 @@ impl Lock {
                     return Ok(Self { _file: file });
                 }
                 Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) if take_over => {
+                Err(rustix::io::Errno::WOULDBLOCK) if take_over || !stands(Defence::Lock) => {
                     return replace(&path).map_err(|error| StoreError::io("replace", NAME, &error));
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => {

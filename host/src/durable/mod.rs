@@ -21,6 +21,7 @@ mod name;
 mod reading;
 
 pub mod crash;
+pub mod defence;
 pub mod frame;
 #[cfg(test)]
 pub mod test_kit;

@@ -1,12 +1,14 @@
 //! Names of files: parts joined by `/`, plain on every system.
 
 use super::StoreError;
+use super::defence::{Defence, stands};
 
 const HALF_MADE: &str = ".tmp";
 
 /// The name under which a file is written before it has its own. `tag` tells two processes apart.
 pub fn temporary(name: &str, tag: &str) -> String {
     let (folder, last) = name.rsplit_once('/').unwrap_or(("", name));
+    let tag = if stands(Defence::OwnTemporaryName) { tag } else { "" };
     join(folder, &format!(".{last}.{tag}{HALF_MADE}"))
 }
 

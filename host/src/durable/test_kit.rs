@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::disk::{Disk, Handle};
 use super::files::Files;
 use super::frame::BLOCK_BYTES;
+use super::name::join;
 use super::{Entry, Store, StoreError};
 use crate::clock::Random;
 
@@ -169,6 +170,13 @@ impl SimDisk {
             Ok(()) | Err(StoreError::NoSpace { .. }) => Ok(DirectStore(Mutex::new(files))),
             Err(error) => Err(error),
         }
+    }
+
+    /// A folder beside those of a store, for what is kept in another way.
+    pub fn folder(&self, name: &str) -> SimFolder {
+        let mut disk = self.clone();
+        disk.make_folder(name).unwrap();
+        SimFolder { disk, name: name.to_owned() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Sim> {
@@ -422,6 +430,60 @@ impl Disk for SimDisk {
         sim.find(name)?;
         sim.names.remove(name);
         if dark { Err(io::Error::other("the power is gone")) } else { Ok(()) }
+    }
+}
+
+/// A folder that is written as a file sink does: what is ready gets its name in one step.
+pub struct SimFolder {
+    disk: SimDisk,
+    name: String,
+}
+
+impl SimFolder {
+    fn path(&self, name: &str) -> String {
+        join(&self.name, name)
+    }
+
+    /// Writes a file that must not be there, durably.
+    pub fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let file = self.disk.create(&self.path(name))?;
+        let mut done = 0;
+        while done < bytes.len() {
+            done += self.disk.write(file, done as u64, &bytes[done..])?;
+        }
+        self.disk.sync(file, true)?;
+        self.disk.sync_folder(&self.name)
+    }
+
+    /// Gives a file a name that must be free, durably.
+    pub fn publish(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.path(from), self.path(to));
+        let renamed = self.disk.rename(&from, &to);
+        match &renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.disk.remove(&from)?;
+            }
+            _ => {}
+        }
+        self.disk.sync_folder(&self.name)?;
+        renamed
+    }
+
+    /// Removes a file.
+    pub fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.disk.remove(&self.path(name))
+    }
+
+    /// What is there.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let inside = format!("{}/", self.name);
+        let names = self.disk.names().into_iter();
+        names
+            .filter_map(|name| {
+                let content = self.disk.content(&name)?;
+                Some((name.strip_prefix(&inside)?.to_owned(), content))
+            })
+            .collect()
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::SourceError;
 use crate::durable::crash::{self, Point};
+use crate::durable::defence::{Defence, stands};
 use crate::durable::frame::{self, Fault, Frame, Header};
 use crate::durable::{Store, StoreError};
 
@@ -184,7 +185,8 @@ impl Wal {
     /// of each receiver.
     pub(super) fn clean(&mut self, kept: &[u64]) -> Result<(), StoreError> {
         let is_needed = |(receiver, last): (&u32, &u64)| {
-            kept.get(*receiver as usize).is_some_and(|first| last >= first)
+            let needed = kept.get(*receiver as usize).is_some_and(|first| last >= first);
+            needed && stands(Defence::LogUntilCommit)
         };
         // The last one is being written.
         while self.segments.len() > 1 && !self.segments[0].last.iter().any(is_needed) {

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::Label;
 use super::column::Column;
 use super::database::{Database, quoted};
+use crate::durable::defence::{Defence, stands};
 use crate::id::BatchId;
 use crate::sink::SinkError;
 
@@ -66,6 +67,7 @@ impl Database {
         self.check_owner(label, table)?;
         if let Some(mark) = self.mark(&label.job, &label.run, &label.sink)?
             && mark.batch >= label.batch
+            && stands(Defence::TableMark)
         {
             // Of an older batch nothing is known.
             if mark.batch == label.batch {

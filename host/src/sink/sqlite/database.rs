@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::column::{Column, same_name};
 use super::{Label, folder_of};
+use crate::durable::defence::{Defence, stands};
 use crate::sink::file::folder::make_folder;
 use crate::sink::{Digest, SinkError};
 
@@ -120,6 +121,7 @@ impl Database {
     pub(super) fn check_owner(&self, label: &Label, table: &str) -> Result<(), SinkError> {
         if let Some(mark) = self.mark(&label.job, &label.run, &label.sink)?
             && mark.generation > label.generation
+            && stands(Defence::TableFence)
         {
             let (generation, by) = (label.generation, mark.generation);
             return Err(SinkError::Fenced { batch: label.batch, generation, by });

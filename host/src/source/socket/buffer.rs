@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::durable::defence::{Defence, stands};
 use crate::source::wal::{Bytes, Logged};
 use crate::source::{BlockRange, Connection, Position};
 
@@ -194,7 +195,7 @@ impl Buffer {
         let before: Vec<Position> = state.lanes.iter().map(|lane| lane.cut).collect();
         let share = most / (state.lanes.len() as u64).max(1);
         let mut left = most;
-        let logged = state.logged;
+        let logged = state.logged && stands(Defence::LogBeforeBatch);
         let visible = |lane: &Lane| if logged { lane.unsafe_from } else { u64::MAX };
         for lane in &mut state.lanes {
             left -= lane.advance(share, visible(lane));

@@ -4,6 +4,7 @@ use arrow::array::{AsArray, RecordBatch};
 use proptest::prelude::*;
 
 use super::*;
+use crate::durable::test_kit::SimDisk;
 use crate::id::NodeId;
 use crate::job::{FormatKind, SourceKind};
 use crate::row_error::OnError;
@@ -65,6 +66,20 @@ fn read(
         }
     }
     Ok((lines, refused))
+}
+
+#[test]
+fn a_batch_takes_no_line_that_is_not_in_the_log() {
+    let disk = SimDisk::new(1);
+    let source = open(1);
+    source.keep_in(Arc::new(disk.store("t", 0).unwrap()), 1).unwrap();
+    receive(&source, 0, &[b"a\n"]);
+    disk.limit(disk.used());
+    // The log finds no room on the disk.
+    assert!(source.cut().unwrap().is_empty());
+    disk.limit(usize::MAX);
+    let range = source.cut().unwrap();
+    assert_eq!(read(&source, &range, 1, false).unwrap().0.len(), 1);
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Whole batches on a disk that fails.
+
+mod power;
