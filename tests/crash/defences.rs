@@ -1,4 +1,4 @@
-//! Every defence stands in the table that `tests/crash/defences` goes by, with a test that is there.
+//! Every defence stands in the table that `tests/crash/defences` goes by, with a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

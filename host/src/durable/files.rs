@@ -7,6 +7,7 @@ use super::crash::{self, Point};
 use super::defence::{Defence, stands};
 use super::disk::{Disk, Handle};
 use super::error::{is_full, refused};
+use super::leftovers::tidy;
 use super::name::{check_name, folder_of, is_half_made, join, temporary};
 use super::{Entry, StoreError};
 
@@ -386,24 +387,6 @@ impl<D: Disk> Files<D> {
         let tail = self.tail.as_ref().ok_or_else(missing)?;
         Ok((tail.file, tail.bytes, tail.soiled))
     }
-}
-
-/// Removes what is half-made in a folder, and makes the names in it durable: a process that died
-/// may have left some that are not. Adds the folders in it to `folders`.
-fn tidy<D: Disk>(disk: &mut D, folder: &str, folders: &mut Vec<String>) -> Result<(), StoreError> {
-    for (name, bytes) in
-        disk.list(folder).map_err(|error| StoreError::io("list", folder, &error))?
-    {
-        let name = join(folder, &name);
-        match bytes {
-            None => folders.push(name),
-            Some(_) if is_half_made(&name) => {
-                disk.remove(&name).map_err(|error| StoreError::io("remove", &name, &error))?;
-            }
-            Some(_) => {}
-        }
-    }
-    disk.sync_folder(folder).map_err(|error| StoreError::io("flush", folder, &error))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 mod disk;
 mod error;
 mod files;
+mod leftovers;
 mod local;
 mod lock;
 mod name;
