@@ -237,9 +237,19 @@ impl Bench {
 
     /// Whether the checkpoint is whole, and what is said of it.
     pub fn verify(&self) -> (bool, String) {
-        let mut verify = Command::new(host());
-        verify.args(["checkpoint", "verify", "job.toml"]).current_dir(&self.folder);
-        let ran = verify.output().unwrap();
+        self.checkpoint_command(&["verify", "job.toml"])
+    }
+
+    /// Repairs the checkpoint; whether that could be done, and what is said of it.
+    pub fn repair(&mut self) -> (bool, String) {
+        self.note("repair");
+        self.checkpoint_command(&["repair", "job.toml", "--yes"])
+    }
+
+    fn checkpoint_command(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(host());
+        command.arg("checkpoint").args(arguments).current_dir(&self.folder);
+        let ran = command.output().unwrap();
         let said = [ran.stdout, ran.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         assert!(ran.status.code().is_some() && !said.contains("panicked"), "{said}");

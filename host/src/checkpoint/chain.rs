@@ -139,7 +139,7 @@ fn check_claims(raw: &Raw) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-fn missing(segment: Segment, named_by: String) -> CheckpointError {
+pub(super) fn missing(segment: Segment, named_by: String) -> CheckpointError {
     damaged(&segment.name(), 0, Damage::Missing { named_by: format!("`{named_by}`") })
 }
 
@@ -201,7 +201,10 @@ fn is_followed(raw: &Raw, segment: Segment, bytes: &[u8], at: usize, seq: u64) -
 }
 
 /// The generations that count, the oldest first, each with where it is cut.
-fn generations(raw: &Raw, head: u64) -> Result<Vec<(u64, Option<CutV1>)>, CheckpointError> {
+pub(super) fn generations(
+    raw: &Raw,
+    head: u64,
+) -> Result<Vec<(u64, Option<CutV1>)>, CheckpointError> {
     let start = raw.floor.map(|floor| floor.generation);
     let (mut way, mut at) = (vec![(head, None)], head);
     while Some(at) != start {
@@ -234,17 +237,17 @@ fn decode(file: &str, offset: usize, frame: &Frame<'_>) -> Result<Record, Checkp
 }
 
 /// The way along the records.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     raw: &'a Raw,
-    tip: Tip,
-    records: Vec<Placed>,
-    visited: Vec<Segment>,
+    pub(super) tip: Tip,
+    pub(super) records: Vec<Placed>,
+    pub(super) visited: Vec<Segment>,
     owner: Option<OwnerV1>,
     torn: Option<Torn>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(raw: &'a Raw) -> Self {
+    pub(super) fn new(raw: &'a Raw) -> Self {
         let tip = match raw.floor {
             Some(floor) => Tip { seq: floor.seq, link: floor.link },
             None => Tip { seq: 0, link: raw.root },
@@ -253,7 +256,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads what one owner wrote, up to where it was cut.
-    fn generation(&mut self, generation: u64, cut: Option<CutV1>) -> Result<(), CheckpointError> {
+    pub(super) fn generation(
+        &mut self,
+        generation: u64,
+        cut: Option<CutV1>,
+    ) -> Result<(), CheckpointError> {
         let floor = self.raw.floor.filter(|floor| floor.generation == generation);
         let (mut segment, mut named_by) =
             (Segment { generation, number: floor.map_or(1, |floor| floor.number) }, None);
@@ -367,7 +374,7 @@ impl<'a> Walk<'a> {
 
     /// Where the next owner goes on. One that wrote nothing but its own record is passed over, so
     /// that starting again and again leaves nothing behind.
-    fn cut(&self, raw: &Raw) -> Option<CutV1> {
+    pub(super) fn cut(&self, raw: &Raw) -> Option<CutV1> {
         let last = self.records.iter().rev().find(|it| !matches!(it.record, Record::Owner(_)));
         match (last, raw.floor) {
             (Some(last), _) => {

@@ -162,7 +162,7 @@ fn fill(
     Ok(())
 }
 
-fn state_problem(
+pub(super) fn state_problem(
     store: &dyn Store,
     file: &str,
     there: &BTreeSet<String>,
@@ -191,7 +191,7 @@ fn segments(read: &Read, files: &BTreeMap<Segment, Vec<u8>>) -> Vec<SegmentLine>
     files.iter().map(line).collect()
 }
 
-fn states(store: &dyn Store) -> Result<BTreeSet<String>, CheckpointError> {
+pub(super) fn states(store: &dyn Store) -> Result<BTreeSet<String>, CheckpointError> {
     Ok(store.list(path::STATES)?.into_iter().map(|entry| entry.name).collect())
 }
 

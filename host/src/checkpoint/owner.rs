@@ -62,12 +62,16 @@ fn foreign(entry: &Entry) -> CheckpointError {
 }
 
 /// The newest floor. Older ones may remain for a moment.
-fn read_floor(store: &dyn Store) -> Result<Option<FloorV1>, CheckpointError> {
+pub(super) fn read_floor(store: &dyn Store) -> Result<Option<FloorV1>, CheckpointError> {
     let mut newest = None;
     for entry in store.list(path::FLOORS)? {
         newest = newest.max(Some(path::parse_floor(&entry.name).ok_or_else(|| foreign(&entry))?));
     }
-    let Some(seq) = newest else { return Ok(None) };
+    newest.map(|seq| floor_of(store, seq)).transpose()
+}
+
+/// A floor.
+pub(super) fn floor_of(store: &dyn Store, seq: u64) -> Result<FloorV1, CheckpointError> {
     let file = path::floor(seq);
     let bytes = store.read(&file, NOTE_MAX)?;
     let (payload, _) = note(&file, &bytes, kind::FLOOR)?;
@@ -75,7 +79,7 @@ fn read_floor(store: &dyn Store) -> Result<Option<FloorV1>, CheckpointError> {
     if floor.seq != seq {
         return Err(damaged(&file, 0, Damage::Record));
     }
-    Ok(Some(floor))
+    Ok(floor)
 }
 
 /// Begins a generation after `newest`; gives its number and the bytes of its segment.

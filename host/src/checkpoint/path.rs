@@ -12,6 +12,8 @@ pub const CLAIMS: &str = "owner/";
 pub const FLOORS: &str = "floor/";
 /// Where pieces of state are that stand in no record.
 pub const STATES: &str = "state/";
+/// Where a repair puts what it does not trust.
+pub const ASIDE: &str = "aside/";
 /// Folders that are made at the first start.
 pub const FOLDERS: &[&str] = &["log", "owner", "floor", "state"];
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::run;
 use crate::checkpoint::path::{self, Segment};
 use crate::checkpoint::test_kit::{World, identity, intent, options};
-use crate::checkpoint::{Checkpoint, CheckpointError, History, Recovery, verify};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, History, Recovery, carry_out, diagnose, verify,
+};
 use crate::clock::Random;
+use crate::durable::Store;
 use crate::durable::frame::BLOCK_BYTES;
 use crate::durable::test_kit::SimDisk;
 
@@ -267,6 +270,51 @@ fn a_damaged_log_is_left_as_it_is() {
     let verdict = verify(&disk.store("u", 0).unwrap(), &|_| Ok(()));
     assert_eq!(verdict.problems.len(), 1);
     assert!(verdict.problems[0].to_string().starts_with(&format!("`{name}` is damaged at byte ")));
+}
+
+#[test]
+fn what_is_repaired_begins_as_it_did_and_nothing_is_lost_of_the_old_bytes() {
+    let disk = twenty(4096);
+    let whole = open(&copy(&disk), 4096).unwrap().history;
+    let mut random = Random::new(11);
+    let (mut repaired, mut beyond) = (0, 0);
+    for name in disk.names() {
+        let content = disk.content(&name).unwrap();
+        let written = content.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        for number in 0..30 {
+            let damaged = copy(&disk);
+            let mut bytes = content.clone();
+            if written > 0 {
+                bytes[random.draw() as usize % written] ^= 1 << (random.draw() % 8);
+            }
+            let bytes = (number > 0).then_some(bytes);
+            damaged.put(&name, bytes.clone());
+            if open(&copy(&damaged), 4096).is_ok() {
+                continue;
+            }
+            let store: Arc<dyn Store> = Arc::new(damaged.store("u", 0).unwrap());
+            let repair = match diagnose(&*store, &|_| Ok(())) {
+                Ok(repair) => repair.unwrap(),
+                Err(error) => {
+                    assert_eq!(error.code(), "WEIR-CHECKPOINT-017", "{name}: {error}");
+                    beyond += 1;
+                    continue;
+                }
+            };
+            assert!(!repair.problems.is_empty() && repair.is_needed(), "{name}");
+            carry_out(&store, &repair, "1").unwrap();
+            drop(store);
+            let found = open(&damaged, 4096).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(is_prefix(&found.history, &whole), "{name}");
+            assert_eq!(found.history.last(), repair.after, "{name}");
+            assert!(found.generation > 5, "{name}: older than what sinks have seen");
+            if let Some(bytes) = bytes.filter(|_| name.starts_with("log/")) {
+                assert_eq!(damaged.content(&format!("aside/1/{name}")), Some(bytes), "{name}");
+            }
+            repaired += 1;
+        }
+    }
+    assert!(repaired > 100 && beyond > 10, "{repaired} {beyond}");
 }
 
 #[test]

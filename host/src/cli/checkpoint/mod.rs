@@ -1,15 +1,20 @@
 //! `host checkpoint`: what is kept of a job.
 
+mod repair;
+mod rm;
+
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use self::repair::{RepairArgs, repair};
+use self::rm::{RmArgs, rm};
 use super::failure::Failure;
 use super::{Format, JobArgs, exit, open, output, place};
 use crate::checkpoint::{self, BatchLine, Verdict};
 use crate::clock::Micros;
-use crate::durable::{LocalStore, Opening, ReadStore};
+use crate::durable::ReadStore;
 use crate::state::check_part;
 
 #[derive(Debug, Args)]
@@ -24,23 +29,17 @@ enum CheckpointCommand {
     Ls(JobArgs),
     /// Read everything and say whether it is whole.
     Verify(JobArgs),
+    /// Say what can be saved of a damaged checkpoint; with `--yes`, do it.
+    Repair(RepairArgs),
     /// Remove the checkpoint: the next run starts anew, as another job for its sinks.
     Rm(RmArgs),
-}
-
-#[derive(Debug, Args)]
-struct RmArgs {
-    #[command(flatten)]
-    job: JobArgs,
-    /// Remove it. Without this only what would be removed is shown.
-    #[arg(long)]
-    yes: bool,
 }
 
 pub fn checkpoint(args: &CheckpointArgs) -> u8 {
     let (job, done) = match &args.command {
         CheckpointCommand::Ls(job) => (job, ls(job)),
         CheckpointCommand::Verify(job) => (job, verify(job)),
+        CheckpointCommand::Repair(args) => (&args.job, repair(args)),
         CheckpointCommand::Rm(args) => (&args.job, rm(args)),
     };
     match done {
@@ -182,50 +181,4 @@ fn verdict_json(verdict: &Verdict) -> serde_json::Value {
             "help": problem.help(),
         })).collect::<Vec<_>>(),
     })
-}
-
-fn rm(args: &RmArgs) -> Result<u8, Failure> {
-    let folder = place::folder(&open::job(&args.job)?);
-    let shown = folder.display();
-    let there = folder.join(checkpoint::path::IDENTITY).exists();
-    if !there || !args.yes {
-        said(
-            args.job.format,
-            &folder,
-            false,
-            &match there {
-                false => format!("there is no checkpoint in `{shown}`"),
-                true => format!(
-                    "`{shown}` would be removed: what sources were read up to, and all states; the \
-                 next run starts anew, and a file sink needs another folder then. `--yes` removes \
-                 it"
-                ),
-            },
-        );
-        return Ok(exit::DONE);
-    }
-    let failed = |error| place::checkpoint_failed(&folder, error);
-    // The lock: not from under a job that runs.
-    let opening = Opening { reserve_bytes: 0, ..Opening::default() };
-    let store = LocalStore::open(&folder, opening).map_err(|error| failed(error.into()))?;
-    let removed = std::fs::remove_dir_all(&folder);
-    drop(store);
-    removed.map_err(|error| {
-        let message = format!("can't remove `{}`: {error}", folder.display());
-        Failure::new("WEIR-DURABLE-004", message).exit(exit::CHECKPOINT)
-    })?;
-    said(args.job.format, &folder, true, &format!("removed `{shown}`"));
-    Ok(exit::DONE)
-}
-
-fn said(format: Format, folder: &Path, removed: bool, text: &str) {
-    match format {
-        Format::Text => output::note(text),
-        Format::Json => {
-            let folder = folder.display().to_string();
-            output::json(
-                &json!({ "folder": folder, "removed": removed, "text": text }).to_string(),
-            );
-        }
-    }
 }
