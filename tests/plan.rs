@@ -48,7 +48,7 @@ call = "smallest"
 "#;
 
 /// Ops by what they are for.
-const SHAPES: [(&str, &str); 11] = [
+const SHAPES: [(&str, &str); 12] = [
     ("aggregate", "wasm = \"plugins/text\"\ncall = \"sum\"\nkey = [\"k\"]"),
     ("several columns", "wasm = \"tests/plugins/kinds\"\ncall = \"summarise\"\nkey = [\"k\"]"),
     ("flat map", "wasm = \"tests/plugins/kinds\"\ncall = \"parity\"\nkeep = [\"k\"]"),
@@ -75,6 +75,11 @@ const SHAPES: [(&str, &str); 11] = [
         "join and functions",
         "sql = \"SELECT shout(a.k) AS k, lowest(b.n) AS n FROM sales a JOIN sales b ON a.k = b.k \
          GROUP BY shout(a.k)\"",
+    ),
+    (
+        "time of the batch",
+        "sql = \"SELECT k, n, now() AS at, today() AS day FROM sales \
+         WHERE current_timestamp >= TIMESTAMP '1970-01-01'\"",
     ),
     (
         "sort and limit",

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::execution::TaskContext;
 
+use super::batch_time::BatchTime;
 use super::lane::Lanes;
 use super::mailbox::Mailboxes;
-use crate::plugin::{CallSite, Interrupt};
+use crate::plugin::{BatchNow, CallSite, Interrupt};
 
 /// The number of an exchange or of a shared node within a plan.
 pub type ChannelId = u32;
@@ -67,19 +68,23 @@ impl PlanRun {
     }
 }
 
-/// The call sites of a job by op: what a plan that was read from bytes is joined to.
+/// The call sites of a job by op, and the time of its batches: what a plan that was read from bytes
+/// is joined to.
 #[derive(Debug, Default)]
-pub struct Sites(HashMap<String, Arc<CallSite>>);
+pub struct Sites {
+    by_op: HashMap<String, Arc<CallSite>>,
+    time: BatchTime,
+}
 
 impl Sites {
     /// Adds a site.
     pub fn insert(&mut self, site: Arc<CallSite>) {
-        self.0.insert(site.op().to_owned(), site);
+        self.by_op.insert(site.op().to_owned(), site);
     }
 
     /// The site of an op, which must call this function of this component.
     pub fn find(&self, op: &str, digest: &str, function: &str) -> Result<Arc<CallSite>> {
-        let site = self.0.get(op).ok_or_else(|| {
+        let site = self.by_op.get(op).ok_or_else(|| {
             DataFusionError::Plan(format!("the plan calls for op `{op}`, which is not in the job"))
         })?;
         if site.plugin().digest().to_string() != digest || site.function().name != function {
@@ -94,6 +99,19 @@ impl Sites {
 
     /// All sites.
     pub fn all(&self) -> impl Iterator<Item = &Arc<CallSite>> {
-        self.0.values()
+        self.by_op.values()
+    }
+
+    /// A run of the job's plan begins.
+    pub fn begin(&self, now: &BatchNow) {
+        self.time.set(now.time);
+        for site in self.all() {
+            site.begin(now.clone());
+        }
+    }
+
+    /// What `now()` of the job's queries tells.
+    pub fn time(&self) -> &BatchTime {
+        &self.time
     }
 }

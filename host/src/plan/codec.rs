@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_err, plan_err};
+use datafusion::common::{DataFusionError, Result, internal_err, plan_datafusion_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::physical_plan::ExecutionPlan;
@@ -18,7 +18,7 @@ use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
     AssignExec, AssignV1, CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec,
-    Routing, RunningExec, RunningV1, SharedExec, Sites, TransformExec, UpdateExec, UpdateV1,
+    Routing, RunningExec, RunningV1, SharedExec, Sites, TimeFunction, TransformExec, UpdateExec, UpdateV1,
     WasmAggregate, WasmScalar, WatermarkExec, WatermarkV1, WindowExec, WindowV1,
 };
 use crate::row_error::ON_ERROR;
@@ -107,10 +107,6 @@ impl Codec {
     /// A codec for the job that has these sites.
     pub fn new(sites: Arc<Sites>) -> Self {
         Self { sites }
-    }
-
-    fn site(&self, bytes: &[u8]) -> Result<Arc<crate::plugin::CallSite>> {
-        self.find(decode(bytes)?)
     }
 
     fn find(
@@ -210,12 +206,25 @@ impl PhysicalExtensionCodec for Codec {
     }
 
     fn try_decode_udf(&self, _: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
-        Ok(Arc::new(ScalarUDF::from(WasmScalar::new(self.site(bytes)?))))
+        let FunctionV1(op, digest, function) = decode(bytes)?;
+        // No op has such an id: these are the functions of the batch's time.
+        if op.is_empty() {
+            let time = self.sites.time().function(&function);
+            let unknown = || plan_datafusion_err!("there is no function `{function}` of the time");
+            return time.map(Arc::new).ok_or_else(unknown);
+        }
+        let site = self.sites.find(&op, &digest, &function)?;
+        Ok(Arc::new(ScalarUDF::from(WasmScalar::new(site))))
     }
 
     fn try_encode_udf(&self, node: &ScalarUDF, out: &mut Vec<u8>) -> Result<()> {
-        match node.inner().downcast_ref::<WasmScalar>() {
-            Some(function) => encode(&function_of(function.site()), out),
+        if let Some(function) = node.inner().downcast_ref::<WasmScalar>() {
+            return encode(&function_of(function.site()), out);
+        }
+        match node.inner().downcast_ref::<TimeFunction>() {
+            Some(_) => {
+                encode(&FunctionV1(String::new(), String::new(), node.name().to_owned()), out)
+            }
             None => Ok(()),
         }
     }

@@ -48,9 +48,7 @@ impl JobPlan {
         deliver: &Arc<dyn Deliver>,
         resources: &Resources,
     ) -> std::result::Result<(), RunError> {
-        for site in self.sites.all() {
-            site.begin(bound.now.clone());
-        }
+        self.sites.begin(&bound.now);
         let failed: Arc<Mutex<Vec<DataFusionError>>> = Arc::default();
         let sinks = bound.sinks.iter().enumerate().map(|(sink, plan)| (Some(sink), plan));
         for (sink, plan) in sinks.chain(bound.drains.iter().map(|plan| (None, plan))) {

@@ -24,7 +24,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use super::assemble::TapExec;
 use super::origin;
 use crate::id::NodeId;
-use crate::operator::{ChannelId, ExchangeExec, Routing, WasmAggregate, WasmScalar};
+use crate::operator::{BatchTime, ChannelId, ExchangeExec, Routing, WasmAggregate, WasmScalar};
 use crate::plugin::{CallSite, Kind};
 use crate::types;
 
@@ -53,6 +53,8 @@ pub struct Planner<'a> {
     pub config: &'a SessionConfig,
     /// The functions of `[[function]]`.
     pub functions: &'a [Arc<CallSite>],
+    /// What `now()` tells.
+    pub time: &'a BatchTime,
     /// Lanes.
     pub partitions: usize,
 }
@@ -61,17 +63,7 @@ pub struct Planner<'a> {
 const OPERATORS_MAX: usize = 500;
 
 /// Functions whose result depends on when or how often they are called.
-const UNREPEATABLE: [&str; 9] = [
-    "random",
-    "uuid",
-    "now",
-    "current_timestamp",
-    "current_date",
-    "current_time",
-    "today",
-    "localtimestamp",
-    "version",
-];
+const UNREPEATABLE: [&str; 3] = ["random", "uuid", "version"];
 
 impl Planner<'_> {
     /// Plans a query over tables.
@@ -112,6 +104,7 @@ impl Planner<'_> {
             .with_default_features()
             .build();
         let context = SessionContext::new_with_state(state);
+        self.time.functions().into_iter().for_each(|function| context.register_udf(function));
         for site in self.functions {
             match site.function().kind {
                 Kind::Aggregator => context
@@ -175,7 +168,8 @@ fn refuse_unrepeatable(plan: &LogicalPlan) -> Result<()> {
         None => Ok(()),
         Some(name) => plan_err!(
             "`{name}` gives another result each time, and a batch must be able to run twice; take \
-             the time from a column, or from the batch in a function"
+             a hash of columns, or draw in a function of a plugin, whose chance follows from job, \
+             op, batch and lane"
         ),
     }
 }
