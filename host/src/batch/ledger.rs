@@ -75,24 +75,27 @@ pub struct Changes {
 }
 
 impl Ledger {
+    /// Without a checkpoint, with states in memory.
+    pub fn in_memory(threads: usize) -> Self {
+        Self::unwritten(Arc::new(MemoryStore::new(KEY_GROUPS, threads)), threads)
+    }
+
     /// Without a checkpoint.
-    pub fn unwritten(threads: usize) -> Self {
-        let store = Arc::new(MemoryStore::new(KEY_GROUPS, threads));
+    pub fn unwritten(store: Arc<dyn StateStore>, threads: usize) -> Self {
         Self { kept: None, store, ops: BTreeMap::new(), threads }
     }
 
     /// With a checkpoint that was opened.
     pub fn new(
         checkpoint: Checkpoint,
-        store: Arc<dyn Store>,
-        groups: u32,
+        place: Arc<dyn Store>,
+        store: Arc<dyn StateStore>,
         threads: usize,
     ) -> Result<Self, LedgerError> {
-        let blobs = Arc::new(StoreBlobs(store));
+        let blobs = Arc::new(StoreBlobs(place));
         let writer = SnapshotWriter::start(Arc::<StoreBlobs>::clone(&blobs) as Arc<dyn Blobs>)?;
         let (outstanding, clean_up_due) = (0, false);
         let kept = Some(Kept { checkpoint, blobs, writer, outstanding, clean_up_due });
-        let store = Arc::new(MemoryStore::new(groups, threads));
         Ok(Self { kept, store, ops: BTreeMap::new(), threads })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::failure::Failure;
-use super::{Format, JobArgs, exit, output, report};
+use super::{Format, JobArgs, exit, output, place, report};
 use crate::id::NodeId;
 use crate::job::{self, Job, JobError, Outside, Problem, Section, TEXT_BYTES_MAX};
 use crate::plan::{self, JobPlan, Loaded, Settings};
@@ -131,6 +131,8 @@ pub struct Opened {
 impl Opened {
     /// Opens everything a job needs except its sinks.
     pub fn new(job: Job) -> Result<Self, Failure> {
+        let states = place::states(&job, Path::new(""));
+        states.is_built().map_err(|error| place::state_failed(error).exit(exit::CONFIGURATION))?;
         let (wall, cache) = wall()?;
         let loaded = Loaded::load(&job, &wall, cache.as_ref(), &|line| output::note(line));
         let failed = |problems| Failure::Job(JobError { text: Arc::clone(&job.text), problems });

@@ -8,8 +8,8 @@ use super::{exit, open};
 use crate::batch::{Found, Ledger, LedgerError};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, IdentityV1, JobId, Keep, Options};
 use crate::durable::{LocalStore, Opening, Store, StoreError, make_durably};
-use crate::job::Job;
-use crate::state::KEY_GROUPS;
+use crate::job::{Job, StoreName};
+use crate::state::{KEY_GROUPS, StateError, StoreKind};
 
 /// How a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +98,12 @@ pub fn take(job: &Job, taking: Taking) -> Result<Place, Failure> {
     let (checkpoint, recovery) =
         Checkpoint::open(Arc::clone(&store), &wanted, options).map_err(failed)?;
     let (run, groups) = (recovery.identity.job.to_string(), recovery.identity.key_groups);
-    let ledger = Ledger::new(checkpoint, store, groups, open::parallelism(job));
+    let threads = open::parallelism(job);
+    let states = states(job, &folder).open(groups, threads).map_err(state_failed)?;
+    let ledger = Ledger::new(checkpoint, store, states, threads);
     let ledger = ledger.map_err(|error| match error {
         LedgerError::Checkpoint(error) => failed(error),
-        LedgerError::State(error) => {
-            Failure::new(error.code(), error.to_string()).help(error.help())
-        }
+        LedgerError::State(error) => state_failed(error),
     })?;
     let from = match taking.start {
         Start::Batch(batch) => Some(batch),
@@ -112,6 +112,19 @@ pub fn take(job: &Job, taking: Taking) -> Result<Place, Failure> {
     let Taking { adopt_sinks, try_again, .. } = taking;
     let found = Found { recovery, from, adopt_sinks, try_again };
     Ok(Place { run, ledger, found })
+}
+
+/// The store of a job's states, which may make a folder within this one.
+pub fn states(job: &Job, within: &Path) -> StoreKind {
+    match job.state.store {
+        StoreName::Memory => StoreKind::Memory,
+        StoreName::Lsm => StoreKind::Lsm { within: within.to_owned(), cache: job.state.cache },
+    }
+}
+
+/// A failure of the states of a job.
+pub fn state_failed(error: StateError) -> Failure {
+    Failure::new(error.code(), error.to_string()).help(error.help())
 }
 
 /// A failure of the checkpoint in a folder.

@@ -1,5 +1,6 @@
 //! `host run`: runs a job until it is stopped, has done what was there, or fails.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::id::{Digest, SinkId};
 use crate::job::Job;
 use crate::plan::Resources;
 use crate::sink::{self, Lines, Sink};
+use crate::state::KEY_GROUPS;
 
 /// How long stopping at once may take.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -91,7 +93,7 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
     let stop = Stop::default();
     let signals = listen(&stop, opened.job.settings.grace).map_err(machine)?;
     let screen = Screen::new(args.job.format, args.once);
-    let start = start(&opened, args, &stop, &screen)?;
+    let start = start(&opened, args, (&stop, &screen), spill.path())?;
     let runner = Runner::new(start, &resources, &screen);
     let ended = runner.run(&|schemas| opened.plan_for(schemas));
     screen.clear();
@@ -103,13 +105,13 @@ fn ran(args: &RunArgs) -> Result<(), Failure> {
 fn start(
     opened: &Opened,
     args: &RunArgs,
-    stop: &Stop,
-    screen: &Arc<Screen>,
+    (stop, screen): (&Stop, &Arc<Screen>),
+    spill: &Path,
 ) -> Result<RunnerStart, Failure> {
     let job: &Job = &opened.job;
     let lines = screen.lines();
     let sinks = sinks(job, &lines)?;
-    let (run, ledger, found) = kept(job, args)?;
+    let (run, ledger, found) = kept(job, args, spill)?;
     let letters = sink::open_dead_letters(&job.dead_letters, &job.folder, &run)
         .map_err(|error| Failure::new(error.code(), format!("dead_letters: {error}")))?;
     let dead_letters = DeadLetters { sink: letters, show_rows: job.dead_letters.row };
@@ -133,12 +135,20 @@ fn start(
     })
 }
 
-/// The id of the job, and what is kept of it.
-fn kept(job: &Job, args: &RunArgs) -> Result<(String, Option<Ledger>, Option<Found>), Failure> {
+/// The id of the job, and what is kept of it. Without a checkpoint a store of states on the disk
+/// lies where batches spill to.
+fn kept(
+    job: &Job,
+    args: &RunArgs,
+    spill: &Path,
+) -> Result<(String, Option<Ledger>, Option<Found>), Failure> {
     if args.from == Start::Nothing {
         let process = std::process::id();
         let id = clock::seed(job.name.as_str(), "", clock::now().0 as u64, process);
-        return Ok((format!("{id:016x}"), None, None));
+        let threads = open::parallelism(job);
+        let states = place::states(job, spill).open(KEY_GROUPS, threads);
+        let ledger = Ledger::unwritten(states.map_err(place::state_failed)?, threads);
+        return Ok((format!("{id:016x}"), Some(ledger), None));
     }
     let taking = Taking {
         start: args.from,

@@ -116,9 +116,7 @@ fn look_failed(folder: &Path, error: LookError) -> Failure {
         LookError::Ledger(LedgerError::Checkpoint(error)) => {
             place::checkpoint_failed(folder, error)
         }
-        LookError::Ledger(LedgerError::State(error)) => {
-            Failure::new(error.code(), error.to_string()).help(error.help())
-        }
+        LookError::Ledger(LedgerError::State(error)) => place::state_failed(error),
         LookError::Lost(why) => Failure::new(why.code(), why.to_string()).help(why.help()),
     }
 }

@@ -50,3 +50,21 @@ pub struct CheckpointSpec {
     /// `keep`: how many of the last batches the job can be started from. Default 5.
     pub keep: u64,
 }
+
+/// `[state]`: where states are while the job runs. The checkpoint is the same for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateSpec {
+    /// `store`.
+    pub store: StoreName,
+    /// `cache`: how much of a store on the disk is kept in memory, in bytes. Default 256 MiB.
+    pub cache: u64,
+}
+
+/// The stores of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreName {
+    /// `"memory"`: all states are in memory. The default.
+    Memory,
+    /// `"lsm"`: a tree of sorted files, for states that are larger than memory.
+    Lsm,
+}

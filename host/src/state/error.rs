@@ -134,6 +134,12 @@ pub enum StateError {
         /// What it said.
         problem: String,
     },
+    /// A store that this host does not have.
+    #[error("this host was built without the store `{store}`")]
+    NotBuilt {
+        /// The store.
+        store: &'static str,
+    },
     /// The system refuses a thread, or one ended early.
     #[error("a thread of the state can't go on: {problem}")]
     Thread {
@@ -161,6 +167,7 @@ impl StateError {
             Self::TooLarge { .. } => "WEIR-STATE-011",
             Self::Store { .. } => "WEIR-STATE-012",
             Self::Thread { .. } => "WEIR-STATE-013",
+            Self::NotBuilt { .. } => "WEIR-STATE-014",
         }
     }
 
@@ -198,6 +205,10 @@ impl StateError {
             }
             Self::Store { .. } => "check that the folder of the store is there and has room",
             Self::Thread { .. } => "raise the limit of threads (`ulimit -u`)",
+            Self::NotBuilt { .. } => {
+                "build it with `cargo build --release --features lsm`, or keep states in memory \
+                 (`store = \"memory\"` under [state])"
+            }
         };
         help.to_owned()
     }
@@ -279,6 +290,12 @@ pub const CODES: &[(&str, &str)] = &[
         "A thread that restores states or writes snapshots could not be started, or ended before \
          its work was done.",
     ),
+    (
+        "WEIR-STATE-014",
+        "`store = \"lsm\"` keeps states on the disk while a job runs. The store is compiled in \
+         with the feature `lsm`, because most jobs have no use for its library. A job can go on \
+         with either store: its checkpoint is the same for both.",
+    ),
 ];
 
 #[cfg(test)]
@@ -288,7 +305,7 @@ mod tests {
     #[test]
     fn every_code_is_explained_once_and_in_order() {
         let codes: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-        let wanted: Vec<String> = (1..=13).map(|n| format!("WEIR-STATE-{n:03}")).collect();
+        let wanted: Vec<String> = (1..=14).map(|n| format!("WEIR-STATE-{n:03}")).collect();
         assert_eq!(codes, wanted);
         assert!(CODES.iter().all(|(_, text)| text.len() > 60));
         let error = StateError::damaged("state/a/0-255/n1.delta", "it is cut");

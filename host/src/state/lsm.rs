@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Readable, Snapshot};
+use tempfile::TempDir;
 
 use super::part::Part;
 use super::row::{Cursor, Entry, Keys, Layout, Malformed, REMOVED, TIMED};
@@ -19,11 +20,16 @@ use crate::id::{BatchId, NodeId};
 /// Rows of one write while a state is loaded.
 const LOAD_ROWS: usize = 64 * 1024;
 
+/// How folders begin that a store makes for itself.
+const SCRATCH: &str = "states-";
+
 /// States in a folder.
 pub struct LsmStore {
     groups: u32,
     database: Database,
     inner: Mutex<Inner>,
+    // Removed after everything in it was closed.
+    _scratch: Option<TempDir>,
 }
 
 #[derive(Default)]
@@ -72,7 +78,21 @@ impl LsmStore {
             .manual_journal_persist(true)
             .open()
             .map_err(failed)?;
-        Ok(Self { groups, database, inner: Mutex::default() })
+        Ok(Self { groups, database, inner: Mutex::default(), _scratch: None })
+    }
+
+    /// A store in a folder of its own within this one. What killed processes left there goes.
+    pub fn in_scratch(within: &Path, groups: u32, cache: u64) -> Result<Self, StateError> {
+        for entry in std::fs::read_dir(within).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+                std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+            }
+        }
+        let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(within);
+        let scratch = scratch.map_err(failed)?;
+        let store = Self::open(&scratch.path().join("store"), groups, cache)?;
+        Ok(Self { _scratch: Some(scratch), ..store })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
