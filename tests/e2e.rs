@@ -29,6 +29,8 @@ mod hostile_keys;
 mod hostile_kinds;
 #[path = "e2e/hostile_set.rs"]
 mod hostile_set;
+#[path = "e2e/initial.rs"]
+mod initial;
 #[path = "e2e/keyed.rs"]
 mod keyed;
 #[path = "e2e/kinds.rs"]
@@ -59,6 +61,8 @@ mod sockets;
 mod sqlite;
 #[path = "e2e/standalone.rs"]
 mod standalone;
+#[path = "e2e/states.rs"]
+mod states;
 #[path = "e2e/testing.rs"]
 mod testing;
 #[path = "e2e/vars.rs"]

@@ -13,12 +13,13 @@ const OTHER: [(&str, &str); 1] = [("completions", "prints a script for a shell")
 const ENDLESS: &str = "dev";
 
 /// Arguments with which each command does what it is for, and with which it can't.
-const CASES: [(&str, &str, &str); 22] = [
+const CASES: [(&str, &str, &str); 23] = [
     ("new", "made --lang rust", "job.toml --lang rust"),
     (ENDLESS, "", "job.toml something-else"),
     ("run", "job.toml --once", "nothing.toml"),
     ("checkpoint ls", "job.toml", "bad.toml"),
     ("checkpoint verify", "job.toml", "nothing.toml"),
+    ("checkpoint repair", "job.toml", "nothing.toml"),
     ("state ls", "job.toml", "bad.toml"),
     ("state sql", "job.toml {sql}", "job.toml nonsense"),
     ("state get", "files.toml files in/a", "files.toml files nothing"),

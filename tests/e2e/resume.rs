@@ -149,3 +149,82 @@ fn a_checkpoint_that_is_damaged_or_taken_is_named() {
     let verified = host(job.path(), &["checkpoint", "verify", "job.toml"]).fine();
     assert!(verified.out.ends_with("everything is whole\n"), "{}", verified.out);
 }
+
+/// A job of one batch of three files, killed while a sink had it or not; one file goes, one is
+/// another one afterwards.
+fn lost(point: &str, policy: &str) -> Job {
+    let text = JOB.replace("files_per_batch = 1", policy);
+    let job = Job::new(&text).file("in/1", "a\nb\n").file("in/2", "a\n").file("in/3", "c\n");
+    let mut killed = crate::host::command(job.path());
+    let killed = killed.args(["run", "job.toml", "--once"]).env("WEIR_CRASH_AT", point);
+    assert!(!killed.status().unwrap().success(), "{point}");
+    std::fs::remove_file(job.path().join("in/1")).unwrap();
+    job.write("in/3", "c\nc\nc\n");
+    job
+}
+
+#[test]
+fn a_file_that_is_gone_ends_the_job_unless_it_goes_on_without_it() {
+    let job = lost("run-done", "");
+    let refused = run(&job, &[]);
+    let said = ["WEIR-CHECKPOINT-014", "in/1", "on_data_loss = \"go-on\""];
+    assert!(said.iter().all(|said| refused.err.contains(said)), "{}", refused.err);
+    let job = lost("run-done", "on_data_loss = \"go-on\"");
+    let ran = run(&job, &["--format", "json"]).fine();
+    let notes = ran.of_kind("resumed")[0]["notes"].to_string();
+    assert!(notes.contains("in/1") && notes.contains("in/3") && !notes.contains("in/2"), "{notes}");
+    assert_eq!(ran.of_kind("batch")[0]["files_lost"], 2);
+    assert_eq!(count(&job, 1), of(&[("a", 1)]));
+    // They are not taken later either.
+    let job = job.file("in/1", "a\nb\n").file("in/4", "d\n");
+    run(&job, &[]).fine();
+    assert_eq!(count(&job, 2), of(&[("d", 1)]));
+}
+
+#[test]
+fn a_sink_keeps_what_it_has_of_files_that_are_gone() {
+    let job = lost("sink-committed", "on_data_loss = \"go-on\"");
+    let ran = run(&job, &[]).fine();
+    assert!(ran.err.contains("without 2 files that are gone"), "{}", ran.err);
+    assert_eq!(count(&job, 1), of(&[("a", 2), ("b", 1), ("c", 1)]));
+    let job = job.file("in/4", "a\n");
+    run(&job, &[]).fine();
+    assert_eq!(count(&job, 2), of(&[("a", 2)]), "the state has only what was there");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_repaired_back_to_what_is_whole() {
+    let job = Job::new(JOB);
+    for number in 1..=9 {
+        job.write(&format!("in/{number}"), "a\n");
+        run(&job, &[]).fine();
+    }
+    let repair =
+        |more: &[&str]| host(job.path(), &[&["checkpoint", "repair", "job.toml"], more].concat());
+    assert!(repair(&["--yes"]).fine().out.contains("nothing to repair"));
+    // A bit of the records of the sixth batch.
+    let log = job.path().join(".weir/kept/checkpoint/log");
+    let damaged = log.join("g6-1.wlog");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used / 2] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    let refused = run(&job, &[]);
+    assert!(refused.err.contains("WEIR-CHECKPOINT-002"), "{}", refused.err);
+    let said = repair(&[]).fine().out;
+    assert!(said.contains("batches 6 to 9 would be forgotten"), "{said}");
+    assert!(said.contains("`--yes` does it"), "{said}");
+    assert!(run(&job, &[]).err.contains("WEIR-CHECKPOINT-002"), "nothing was done yet");
+    let done = repair(&["--yes", "--format", "json"]).fine().events().remove(0);
+    assert_eq!((&done["after"], &done["lost_to"]), (&5.into(), &9.into()), "{done}");
+    let aside = std::path::Path::new(done["folder"].as_str().unwrap()).join("log/g6-1.wlog");
+    assert_eq!(std::fs::read(job.path().join(aside)).unwrap(), bytes, "kept as it was");
+    host(job.path(), &["checkpoint", "verify", "job.toml"]).fine();
+    let ahead = run(&job, &[]);
+    assert!(ahead.err.contains("WEIR-CHECKPOINT-010"), "{}", ahead.err);
+    let ran = run(&job, &["--adopt-sinks"]).fine();
+    assert!(ran.err.contains("batch 6 ") && ran.err.contains("batch 9 "), "{}", ran.err);
+    let job = job.file("in/x", "a\n");
+    run(&job, &[]).fine();
+    assert_eq!(count(&job, 10), of(&[("a", 10)]));
+}

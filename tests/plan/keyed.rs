@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::Int64Type;
 use proptest::prelude::*;
 use weir_host::row_error::{Letters, LettersError, Refused};
 
@@ -269,14 +269,17 @@ impl Running {
                 let user = users.is_valid(row).then(|| users.value(row).to_owned());
                 let last = rows.state.column(2).as_string::<i32>();
                 assert_eq!(last.is_valid(row).then(|| last.value(row).to_owned()), user);
+                // When it was set, and the function's timer, if states have an end.
+                let times = rows.state.column(3).as_binary::<i32>();
                 let moment = |at: usize| {
-                    let column = rows.state.column(at).as_primitive::<TimestampMicrosecondType>();
-                    column.is_valid(row).then(|| column.value(row) / 1_000)
+                    let bytes = times.value(row).get(at..at + 8)?;
+                    Some(i64::from_le_bytes(bytes.try_into().unwrap()) / 1_000)
                 };
                 let due = rows.due.is_valid(row).then(|| rows.due.value(row) / 1_000);
+                assert_eq!(times.is_valid(row), self.how.ttl.is_some());
                 let (timer, expires) = match self.how.ttl {
                     None => (due, None),
-                    Some(_) => (moment(3), moment(4)),
+                    Some(ttl) => (moment(8), moment(0).map(|set| set + ttl)),
                 };
                 assert_eq!(due, timer.into_iter().chain(expires).min());
                 let kept = Kept { sum: number(0, row), count: number(1, row), timer, expires };

@@ -1,10 +1,11 @@
 //! What time it is for a batch, and whether a key is due without any input.
 
 use super::error::BatchError;
-use super::run::{Planned, Runner};
+use super::run::{Planned, Runner, Work};
 use super::start::Build;
-use super::trigger::Mode;
+use super::trigger::{Mode, Trigger};
 use crate::clock::{self, Micros};
+use crate::source::SourceRange;
 
 impl Runner<'_> {
     /// Whether some op keeps states, so that something may become due without any input.
@@ -21,7 +22,9 @@ impl Runner<'_> {
         self.plan_if_known(plan, build)?;
         let Some(planned) = plan else { return Ok(false) };
         let (store, now) = (self.ledger.store(), self.time_now().0);
-        for state in &planned.plan.states {
+        // The timers of windows are event times: they end by their watermarks.
+        let waits = |op| planned.plan.timing.waiting.iter().any(|it| it.op == *op && it.slide.is_some());
+        for state in planned.plan.states.iter().filter(|state| !waits(&state.op)) {
             let due = store.view(&state.op)?.due(0..store.groups(), now)?;
             if due.keys.num_rows() > 0 {
                 return Ok(true);
@@ -59,5 +62,22 @@ impl Runner<'_> {
     pub(super) fn next_time(&mut self) -> Micros {
         self.last_time = self.time_now();
         self.last_time
+    }
+
+    /// What is ready for the next batch, if that may begin at once.
+    pub(super) fn due_now(
+        &mut self,
+        planned: &Planned,
+        trigger: &mut Trigger,
+    ) -> Result<Option<Work>, BatchError> {
+        if self.start.stop.draining() || !trigger.take_due() {
+            return Ok(None);
+        }
+        let ranges = self.cut_ranges()?;
+        if ranges.iter().all(SourceRange::is_empty) {
+            return Ok(None);
+        }
+        let intent = self.intent(planned, &ranges)?;
+        Ok(Some(Work { intent, begun: None, ranges, again: false, whole: None }))
     }
 }

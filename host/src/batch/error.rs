@@ -1,5 +1,6 @@
 //! Why a job stopped before its end.
 
+use super::initial::InitialError;
 use super::ledger::LedgerError;
 use crate::checkpoint::{CheckpointError, Refusal};
 use crate::id::BatchId;
@@ -30,6 +31,14 @@ pub enum BatchError {
         batch: BatchId,
         /// Why.
         error: Box<RunError>,
+    },
+    /// An op can't begin with the states that its files have.
+    #[error("the states that op `{op}` begins with: {error}")]
+    Initial {
+        /// The op.
+        op: String,
+        /// Why.
+        error: Box<InitialError>,
     },
     /// A sink failed.
     #[error("batch {batch} failed at sink `{id}`: {error}")]

@@ -103,6 +103,8 @@ pub struct BatchReport {
     pub rows_in: u64,
     /// Bytes that were read.
     pub bytes_in: u64,
+    /// Files of its input that are gone, so that it came without them.
+    pub files_lost: u64,
     /// From the first step to the last, in milliseconds.
     pub processing_ms: f64,
     /// Milliseconds by step.
@@ -202,6 +204,7 @@ impl BatchReport {
             time: time_text(time),
             rows_in: 0,
             bytes_in: 0,
+            files_lost: 0,
             processing_ms: 0.0,
             phases_ms: BTreeMap::new(),
             ops: Vec::new(),

@@ -13,7 +13,7 @@ use crate::durable::Store;
 use crate::id::{BatchId, NodeId};
 use crate::state::{Live, MemoryStore, Size, StateRows, StateStore, View, restore};
 
-/// The columns of timers, beside those of keys and states.
+/// The column of the moments at which keys are looked at again, beside those of keys and states.
 const TIMER: &str = "_due";
 
 /// The states of all ops after a batch.
@@ -112,20 +112,24 @@ impl Look {
 }
 
 /// Hidden columns have names that no function can give.
+fn is_hidden(field: &Field) -> bool {
+    field.name().starts_with('\0')
+}
+
 fn schema(view: &View) -> SchemaRef {
-    let named = |field: &Arc<Field>| match field.name().strip_prefix('\0') {
-        Some(hidden) => Arc::new(field.as_ref().clone().with_name(format!("_{hidden}"))),
-        None => Arc::clone(field),
-    };
     let due = Arc::new(Field::new(TIMER, crate::types::timestamp(), true));
     let schema = view.schema();
-    let fields = schema.key().fields().iter().chain(schema.state().fields()).map(named);
-    Arc::new(Schema::new(fields.chain([due]).collect::<Vec<_>>()))
+    let fields = schema.key().fields().iter().chain(schema.state().fields());
+    let known = fields.filter(|field| !is_hidden(field)).map(Arc::clone);
+    Arc::new(Schema::new(known.chain([due]).collect::<Vec<_>>()))
 }
 
 fn joined(schema: &SchemaRef, rows: &StateRows) -> Result<RecordBatch, LookError> {
     let due: ArrayRef = Arc::new(rows.due.clone());
-    let columns = rows.keys.columns().iter().chain(rows.state.columns()).cloned().chain([due]);
+    let of_state = rows.state.schema();
+    let known = of_state.fields().iter().zip(rows.state.columns());
+    let known = known.filter(|(field, _)| !is_hidden(field)).map(|(_, column)| column);
+    let columns = rows.keys.columns().iter().chain(known).cloned().chain([due]);
     let joined = RecordBatch::try_new(Arc::clone(schema), columns.collect());
     let problem = |error: arrow::error::ArrowError| crate::state::StateError::Columns {
         problem: error.to_string(),

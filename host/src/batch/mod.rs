@@ -9,6 +9,7 @@ mod due;
 mod error;
 mod event;
 mod event_time;
+mod initial;
 mod ledger;
 mod letters;
 mod look;
@@ -35,6 +36,7 @@ pub use event::{
     BatchReport, ConnectionReport, Event, OpReport, RefusedReport, SinkReport, Totals,
 };
 pub use event_time::STATE as EVENT_TIME_STATE;
+pub use initial::InitialError;
 pub use ledger::{Ledger, LedgerError};
 pub use letters::DeadLetters;
 pub use look::{Look, LookError};

@@ -12,8 +12,9 @@ use super::taken::range_of;
 use crate::checkpoint::record::{IntentV1, PreparedV1};
 use crate::checkpoint::{History, LogSeen, Observed, OnDataLoss, SinkMark, SinkSeen};
 use crate::clock::{self, Micros};
-use crate::id::{BatchId, Digest};
+use crate::id::{BatchId, Digest, NodeId};
 use crate::sink::{BatchMark, LastBatch, Sink, SinkError};
+use crate::source::Source;
 
 impl Runner<'_> {
     /// Asks every sink what it has.
@@ -44,7 +45,7 @@ impl Runner<'_> {
         let open = history.open.as_ref();
         let generation = found.recovery.generation;
         let lost = match open {
-            Some(open) => self.lost_input(&open.intent, true)?,
+            Some(open) => self.lost_of(&open.intent)?,
             None => Vec::new(),
         };
         Ok(Observed {
@@ -58,7 +59,6 @@ impl Runner<'_> {
             unusable: unusable.clone(),
             missing_plugins: open.map(|open| self.other_code(&open.intent)).unwrap_or_default(),
             lost_input: lost,
-            on_data_loss: OnDataLoss::Fail,
             adopt_sinks: found.adopt_sinks,
             now: clock::now().0,
         })
@@ -125,19 +125,28 @@ impl Runner<'_> {
         }
     }
 
-    /// Input of a batch that can't be read again, of sources that should, or that can't, give it
-    /// once more.
+    /// Input of a batch that can't be read again, of sources that should give it once more.
+    fn lost_of(&self, intent: &IntentV1) -> Result<Vec<(String, OnDataLoss)>, BatchError> {
+        let policy = |source: &dyn Source| match source.goes_on() {
+            true => OnDataLoss::GoOn,
+            false => OnDataLoss::Fail,
+        };
+        let mut lost = Vec::new();
+        for (id, source) in self.start.sources.iter().filter(|(_, source)| source.replays()) {
+            let gone = self.lost_input(intent, (id, &**source))?;
+            lost.extend(gone.into_iter().map(|what| (what, policy(&**source))));
+        }
+        Ok(lost)
+    }
+
+    /// Input of a batch that a source can't give again, for people.
     pub(super) fn lost_input(
         &self,
         intent: &IntentV1,
-        replays: bool,
+        (id, source): (&NodeId, &dyn Source),
     ) -> Result<Vec<String>, BatchError> {
-        let mut lost = Vec::new();
-        for (id, source) in self.start.sources.iter().filter(|(_, it)| it.replays() == replays) {
-            let range = range_of(intent, id).map_err(|error| source_failed(id, error))?;
-            lost.extend(source.lost(&range).into_iter().map(|what| format!("{id}: {what}")));
-        }
-        Ok(lost)
+        let range = range_of(intent, id).map_err(|error| source_failed(id, error))?;
+        Ok(source.lost(&range).into_iter().map(|what| format!("{id}: {what}")).collect())
     }
 
     /// Components of a batch that are not those of the job any more. They matter only if some sink

@@ -1,6 +1,9 @@
 //! How far the sources of a job are, from batch to batch and from run to run.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
 
 use super::error::BatchError;
 use super::event_time::STATE as EVENT_TIME;
@@ -89,6 +92,17 @@ impl Runner<'_> {
     /// The sources' names.
     pub(super) fn ids(&self) -> Vec<NodeId> {
         self.start.sources.iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The columns of the sources, as far as they are known.
+    pub(super) fn schemas(&self) -> Result<HashMap<NodeId, SchemaRef>, BatchError> {
+        let mut schemas = HashMap::new();
+        for (id, source) in &self.start.sources {
+            if let Some(schema) = source.schema().map_err(|error| source_failed(id, error))? {
+                schemas.insert(id.clone(), schema);
+            }
+        }
+        Ok(schemas)
     }
 
     /// Notes which columns the sources turned out to have.

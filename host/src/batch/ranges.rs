@@ -4,13 +4,25 @@ use std::sync::Arc;
 
 use super::error::BatchError;
 use super::event::{ConnectionReport, Event};
-use super::run::{Runner, source_failed};
+use super::run::{Runner, Work, source_failed};
 use super::trigger::Mode;
 use crate::id::NodeId;
 use crate::source::{Source, SourceRange};
 
 /// The ranges of one batch, one for each source.
 pub(super) type Ranges = Vec<SourceRange>;
+
+impl Work {
+    /// How many files are gone that the batch was begun with.
+    pub(super) fn files_lost(&self) -> u64 {
+        let files = |range: &SourceRange| match range {
+            SourceRange::Files(files) => files.len() as u64,
+            _ => 0,
+        };
+        let count = |ranges: &Ranges| ranges.iter().map(files).sum::<u64>();
+        self.whole.as_ref().map_or(0, |whole| count(whole).saturating_sub(count(&self.ranges)))
+    }
+}
 
 impl Runner<'_> {
     /// Starts what sources do by themselves, and has them ring for new input.

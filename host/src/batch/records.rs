@@ -23,20 +23,36 @@ pub const ENGINE: &str = concat!("weir ", env!("CARGO_PKG_VERSION"), ", wasmtime
 /// What rows are left out for: only these may pass another time.
 const CODES: [&str; 3] = ["WEIR-PLUGIN-021", "WEIR-PLUGIN-022", "WEIR-PLUGIN-023"];
 
+/// The settings of an op by which a later batch reads its states: the `ttl` in microseconds, little
+/// endian, 0 for none; then zeroes. The hash of the job covers all others.
+fn config(plan: &JobPlan, op: &str) -> [u8; 32] {
+    let state = plan.states.iter().find(|state| state.op.as_str() == op);
+    let ttl = state.and_then(|state| state.keeping.ttl).unwrap_or_default();
+    let mut config = [0; 32];
+    config[..8].copy_from_slice(&ttl.to_le_bytes());
+    config
+}
+
+/// The `ttl` of an op in a batch.
+pub fn ttl_of(intent: &IntentV1, op: &str) -> Option<i64> {
+    let entry = intent.ops.iter().find(|it| it.op == op).and_then(|it| it.entries.first());
+    let bytes = entry.and_then(|entry| entry.config[..8].try_into().ok());
+    bytes.map(i64::from_le_bytes).filter(|ttl| *ttl != 0)
+}
+
 /// The code of a plan as an intent has it.
 pub fn ops(plan: &JobPlan) -> Vec<OpV1> {
     let op = |code: crate::plan::OpCode| OpV1 {
-        op: code.op,
-        interface: code.interface.to_owned(),
         entries: vec![OpEntryV1 {
             first_group: 0,
             last_group: KEY_GROUPS - 1,
+            config: config(plan, &code.op),
             function: code.function,
             digest: code.digest.0,
             state_schema: code.state_version,
-            // The hash of the job covers it.
-            config: [0; 32],
         }],
+        op: code.op,
+        interface: code.interface.to_owned(),
     };
     plan.code().into_iter().map(op).collect()
 }

@@ -67,6 +67,10 @@ impl Runner<'_> {
         let first = recover.to_string();
         let gone = self.forgo(history, &recover)?;
         let last = BatchId(history.last());
+        let done = history.done.last().and_then(|done| done.intent.as_ref());
+        let staged = matches!(recover, Recover::CommitStaged { .. });
+        let open = history.open.as_ref().map(|open| &open.intent).filter(|_| staged);
+        done.into_iter().chain(open).for_each(|intent| self.beginnings.note_done(intent));
         self.last_time = Micros(history.last_time().unwrap_or(i64::MIN));
         let again = self.follow(found, history, recover)?;
         if !found.recovery.fresh {
@@ -76,13 +80,19 @@ impl Runner<'_> {
         Ok(again)
     }
 
-    /// A batch that is run again comes without the lines that nobody has any more. A sink that has
+    /// A batch that is run again comes without the input that nobody has any more. A sink that has
     /// it keeps what it has.
     fn forgo(&mut self, history: &History, recover: &Recover) -> Result<Vec<String>, BatchError> {
         let again = matches!(recover, Recover::Rerun { .. } | Recover::FinishForward { .. });
         let Some(open) = history.open.as_ref().filter(|_| again) else { return Ok(Vec::new()) };
-        let gone = self.lost_input(&open.intent, false)?;
-        if !gone.is_empty() {
+        // What those that go on without it have lost was told by the decision.
+        let (mut gone, mut less) = (Vec::new(), false);
+        for (id, source) in &self.start.sources {
+            let lost = self.lost_input(&open.intent, (id, &**source))?;
+            less |= !lost.is_empty();
+            gone.extend(lost.into_iter().filter(|_| !source.replays()));
+        }
+        if less {
             let open = BatchId(open.intent.batch);
             let mut had = self.had.iter_mut().flatten().filter(|had| had.batch == open);
             had.by_ref().for_each(|had| had.digest = Digest::UNKNOWN);
@@ -150,12 +160,18 @@ impl Runner<'_> {
             // The hashes of rows may be others.
             self.had.iter_mut().flatten().for_each(|had| had.digest.sum = 0);
         }
-        let mut ranges = Ranges::new();
-        for (id, _) in &self.start.sources {
-            ranges.push(range_of(&intent, id).map_err(|error| source_failed(id, error))?);
+        let (mut ranges, mut whole) = (Ranges::new(), Ranges::new());
+        for (id, source) in &self.start.sources {
+            let range = range_of(&intent, id).map_err(|error| source_failed(id, error))?;
+            let goes_on = source.goes_on();
+            ranges.push(if goes_on { source.remaining(&range) } else { range.clone() });
+            whole.push(range);
         }
+        let begun_with = self.beginnings.note_begun(&intent);
+        begun_with.map_err(|error| BatchError::Machine(error.to_string()))?;
         self.last = BatchId(intent.batch);
-        Ok(Work { intent, begun, ranges, again: true })
+        let whole = Some(whole).filter(|whole| *whole != ranges);
+        Ok(Work { intent, begun, ranges, again: true, whole })
     }
 }
 

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
-
 use super::deliver::Stage;
 use super::error::BatchError;
 use super::event::{BatchReport, Event, Totals};
 use super::event_time::EventTimes;
+use super::initial::Beginnings;
 use super::ledger::{self, Ledger};
 use super::letters::BatchLetters;
 use super::once::{lap, millis};
@@ -29,7 +28,7 @@ use crate::source::{SourceRange, Taken};
 /// A plan, and what is the same in all its intents.
 pub(super) struct Planned {
     pub(super) plan: JobPlan,
-    frame: Frame,
+    pub(super) frame: Frame,
 }
 
 /// What is to be done next.
@@ -57,6 +56,7 @@ pub struct Runner<'a> {
     pub(super) usage: HashMap<String, Usage>,
     /// Event times and watermarks.
     pub(super) times: EventTimes,
+    pub(super) beginnings: Beginnings,
 }
 
 /// A batch whose rows run out of time or memory in other places each time is given up after so many
@@ -70,6 +70,8 @@ pub(super) struct Work {
     pub(super) ranges: Ranges,
     /// Whether an earlier process may have run it.
     pub(super) again: bool,
+    /// The ranges that it was begun with, if the input of it is not there any more.
+    pub(super) whole: Option<Ranges>,
 }
 
 /// What a run of the plan leaves.
@@ -85,13 +87,18 @@ impl<'a> Runner<'a> {
     pub fn new(start: Start, resources: &'a Resources, listener: &'a dyn Listener) -> Self {
         let mut start = start;
         let ledger = start.ledger.take();
-        let ledger = ledger.unwrap_or_else(|| Ledger::unwritten(start.parallelism));
+        let ledger = ledger.unwrap_or_else(|| Ledger::in_memory(start.parallelism));
         let (last, last_time) = (BatchId(0), Micros(i64::MIN));
         let taken = vec![Taken::default(); start.sources.len()];
         let had = vec![None; start.sinks.len()];
-        let usage = HashMap::new();
+        let (usage, beginnings) = (HashMap::new(), Beginnings::default());
         let times = EventTimes::default();
-        Self { start, resources, listener, ledger, taken, last, last_time, had, usage, times }
+        #[rustfmt::skip]
+        let it = Self {
+            start, resources, listener, ledger, taken, last, last_time, had, usage, times,
+            beginnings,
+        };
+        it
     }
 
     /// Runs batches until the job ends, is stopped or fails.
@@ -155,7 +162,7 @@ impl<'a> Runner<'a> {
         let Some(planned) = plan.as_ref() else { return Ok(Next::Nothing) };
         let intent = self.intent(planned, &ranges)?;
         let begun = self.with_room(|ledger| ledger.begin(&intent))?;
-        Ok(Next::Work(Box::new(Work { intent, begun, ranges, again: false })))
+        Ok(Next::Work(Box::new(Work { intent, begun, ranges, again: false, whole: None })))
     }
 
     /// The plan, with a place for the state of each of its ops.
@@ -167,6 +174,7 @@ impl<'a> Runner<'a> {
         if plan.is_none() {
             let built = build(&self.schemas()?)?;
             self.check_states(&built)?;
+            self.begin_states(&built)?;
             for state in &built.states {
                 self.ledger.store().open(&state.op, &state.schema)?;
             }
@@ -184,11 +192,16 @@ impl<'a> Runner<'a> {
     }
 
     /// What is written down of the next batch.
-    fn intent(&mut self, planned: &Planned, ranges: &Ranges) -> Result<IntentV1, BatchError> {
+    pub(super) fn intent(
+        &mut self,
+        planned: &Planned,
+        ranges: &Ranges,
+    ) -> Result<IntentV1, BatchError> {
         self.last = self.last.next();
         let time = self.next_time();
         self.note_schemas()?;
-        let sources = records::ranges(&self.ids(), ranges, &self.taken);
+        let mut sources = records::ranges(&self.ids(), ranges, &self.taken);
+        sources.extend(self.beginnings.ranges());
         let watermarks = self.new_watermarks(&planned.plan.timing, time);
         Ok(IntentV1 { watermarks, ..planned.frame.intent(self.last.0, time.0, sources) })
     }
@@ -208,7 +221,7 @@ impl<'a> Runner<'a> {
         lap(&mut report, "prepare", &mut step);
         let attempt = ledger::attempt();
         let mut staged = ran.states.take();
-        staged.extend(self.note_files(batch, &work.ranges)?);
+        staged.extend(self.note_files(batch, work.whole.as_ref().unwrap_or(&work.ranges))?);
         let times = ran.states.times();
         staged.extend(self.note_times(&planned.plan.timing, times, &work.intent)?);
         report.times(times, &work.intent.watermarks);
@@ -218,6 +231,7 @@ impl<'a> Runner<'a> {
         let visible = self.commit_sinks(prepared, batch)?;
         lap(&mut report, "commit", &mut step);
         (report.rows_in, report.bytes_in) = (ran.progress.rows(), ran.progress.bytes());
+        report.files_lost = work.files_lost();
         self.advance(&work.ranges);
         let record = self.commit_record(&work, &changes, &visible, report.rows_in);
         let next = self.due_now(planned, trigger)?;
@@ -243,9 +257,8 @@ impl<'a> Runner<'a> {
         while report.reruns <= RERUNS_MAX {
             let letters = Arc::new(BatchLetters::new(&self.start.dead_letters, mark.clone()));
             let aside = self.aside(Arc::<BatchLetters>::clone(&letters), &work.ranges, known);
-            let store = Arc::clone(self.ledger.store());
             let times = self.times_of(&planned.plan.timing, &work.intent);
-            let states = Arc::new(BatchStates::new(store, mark.batch, mark.time, times));
+            let states = self.batch_states(&planned.plan, &mark, times)?;
             let bound = self.bind(
                 &planned.plan,
                 &mark,
@@ -263,6 +276,7 @@ impl<'a> Runner<'a> {
                 if self.start.verify {
                     self.verify(&planned.plan, &mark, work, (&aside, &staged, &states))?;
                 }
+                self.beginnings.done(&planned.plan);
                 return Ok(Ran { staged, letters, progress, states });
             };
             self.leave_out(work, &found)?;
@@ -295,23 +309,6 @@ impl<'a> Runner<'a> {
             time: Micros(work.intent.time),
             again: work.again,
         }
-    }
-
-    /// What is ready for the next batch, if that may begin at once.
-    fn due_now(
-        &mut self,
-        planned: &Planned,
-        trigger: &mut Trigger,
-    ) -> Result<Option<Work>, BatchError> {
-        if self.start.stop.draining() || !trigger.take_due() {
-            return Ok(None);
-        }
-        let ranges = self.cut_ranges()?;
-        if ranges.iter().all(SourceRange::is_empty) {
-            return Ok(None);
-        }
-        let intent = self.intent(planned, &ranges)?;
-        Ok(Some(Work { intent, begun: None, ranges, again: false }))
     }
 
     /// Writes down that the batch is done, and that the next one begins.
@@ -361,16 +358,6 @@ impl<'a> Runner<'a> {
         };
         self.listener.event(&Event::Idle { ends });
         ends
-    }
-
-    pub(super) fn schemas(&self) -> Result<HashMap<NodeId, SchemaRef>, BatchError> {
-        let mut schemas = HashMap::new();
-        for (id, source) in &self.start.sources {
-            if let Some(schema) = source.schema().map_err(|error| source_failed(id, error))? {
-                schemas.insert(id.clone(), schema);
-            }
-        }
-        Ok(schemas)
     }
 
     /// Tells the sources that they need not give a batch again. With a checkpoint its commit is

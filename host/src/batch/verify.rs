@@ -32,9 +32,8 @@ impl Runner<'_> {
     ) -> Result<(), BatchError> {
         let known = aside.known();
         let again = self.aside(Arc::new(Silent), &work.ranges, known);
-        let store = Arc::clone(self.ledger.store());
         let times = self.times_of(&plan.timing, &work.intent);
-        let second = Arc::new(BatchStates::new(store, mark.batch, mark.time, times));
+        let second = self.batch_states(plan, mark, times)?;
         let with = (again.clone(), Arc::clone(&second));
         let bound = self.bind(plan, mark, &work.ranges, with)?;
         let stages: Vec<Arc<Stage>> =

@@ -137,6 +137,14 @@ pub enum CheckpointError {
         /// The last that is there.
         last: u64,
     },
+    /// So much is damaged that nothing is left to go on from.
+    #[error("nothing can be saved without `{file}`: {why}")]
+    Beyond {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The caller broke the order of the steps.
     #[error("the steps of a batch are out of order: {0}")]
     Misuse(String),
@@ -162,6 +170,7 @@ impl CheckpointError {
             Self::TooLarge { .. } => "WEIR-CHECKPOINT-008",
             Self::Misuse(_) => "WEIR-CHECKPOINT-009",
             Self::NoStart { .. } => "WEIR-CHECKPOINT-016",
+            Self::Beyond { .. } => "WEIR-CHECKPOINT-017",
             Self::Store(error) => error.code(),
         }
     }
@@ -198,6 +207,10 @@ impl CheckpointError {
             }
             Self::NoStart { .. } => {
                 "`host checkpoint ls` lists the batches that one can start from"
+            }
+            Self::Beyond { .. } => {
+                "bring the file back from a copy; or begin anew: `host checkpoint rm`, and empty \
+                 sinks (the job takes everything again)"
             }
             Self::Misuse(_) => "this is a fault of Weir: please send the job and the message",
             Self::Store(error) => error.help(),
@@ -285,8 +298,9 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "WEIR-CHECKPOINT-014",
         "The input of a batch that has to be run again is gone or is another one than it was: \
-         a file was replaced, or the broker has removed the range. `on_data_loss = \"fail\"` is \
-         the default; with `\"skip\"` the job goes on and reports what was lost.",
+         a file was removed or replaced. `on_data_loss = \"fail\"` is the default; with \
+         `\"go-on\"` at a source of files the batch comes without these files, each of them is \
+         told, and none of them is taken later.",
     ),
     (
         "WEIR-CHECKPOINT-015",
@@ -298,6 +312,12 @@ pub const CODES: &[(&str, &str)] = &[
         "WEIR-CHECKPOINT-016",
         "`--from N` names a batch that the checkpoint does not have, or does not have any more: \
          `keep` says how many of the last ones stay.",
+    ),
+    (
+        "WEIR-CHECKPOINT-017",
+        "`host checkpoint repair` goes back to the newest batch of which everything is whole. Here \
+         there is none: the identity of the job, the note where the log begins, its first records \
+         or states that every batch needs are damaged. Nothing was changed.",
     ),
 ];
 

@@ -14,6 +14,7 @@
 //! state/<op>/<group>/n<n>-<attempt>.{delta,snap}    named by commits only
 //! reserve               16 MiB that are given up for the last commit when the disk is full
 //! lock                  held by the process that runs the job
+//! aside/<time>/…        what `host checkpoint repair` does not trust, as it was
 //! ```
 //!
 //! Every file is made of frames (`durable::frame`), every record is a `…V1` of `record`.
@@ -30,8 +31,10 @@ pub mod path;
 pub mod record;
 mod recover;
 mod refusal;
+mod repair;
 mod restore;
 mod retain;
+mod salvage;
 mod steps;
 #[cfg(test)]
 mod test_kit;
@@ -49,6 +52,7 @@ pub use recover::{
     Decision, LogSeen, Note, Observed, OnDataLoss, Recover, SinkMark, SinkSeen, decide,
 };
 pub use refusal::Refusal;
+pub use repair::{Repair, carry_out, diagnose};
 pub use restore::{Lost, Step as StateStep, file_of, way};
 pub use retain::{Keep, Plan, Removed, plan};
 pub use steps::{Begun, Checkpoint, Committed, Permit};

@@ -65,7 +65,7 @@ pub enum OnDataLoss {
     #[default]
     Fail,
     /// The batch runs without it, and it is reported.
-    Skip,
+    GoOn,
 }
 
 /// Everything that the decision follows from.
@@ -79,10 +79,9 @@ pub struct Observed {
     pub unusable: BTreeSet<String>,
     /// Components that the batch that is begun names and that can't be had, in hexadecimal.
     pub missing_plugins: Vec<String>,
-    /// Input of the batch that is begun that is gone or has changed, for people.
-    pub lost_input: Vec<String>,
-    /// What is done about it.
-    pub on_data_loss: OnDataLoss,
+    /// Input of the batch that is begun that is gone or has changed, for people, and what is done
+    /// about it.
+    pub lost_input: Vec<(String, OnDataLoss)>,
     /// Whether sinks that are ahead or behind are taken as they are.
     pub adopt_sinks: bool,
     /// The clock, in microseconds since 1970.
@@ -255,10 +254,11 @@ fn finish(
     if let Some(digest) = seen.missing_plugins.first() {
         return Err(Refusal::PluginMissing { batch, digest: digest.clone() });
     }
-    if let (OnDataLoss::Fail, Some(input)) = (seen.on_data_loss, seen.lost_input.first()) {
+    let mut lost = seen.lost_input.iter();
+    if let Some((input, _)) = lost.find(|(_, policy)| *policy == OnDataLoss::Fail) {
         return Err(Refusal::InputLost { batch, input: input.clone() });
     }
-    notes.extend(seen.lost_input.iter().cloned().map(Note::Lost));
+    notes.extend(seen.lost_input.iter().map(|(input, _)| Note::Lost(input.clone())));
     let intent = open.intent.clone();
     if done.is_empty() {
         return Ok(Recover::Rerun { intent, state });

@@ -105,8 +105,8 @@ impl Refusal {
                  finish the batch"
             }
             Self::InputLost { .. } => {
-                "bring the input back as it was; or set `on_data_loss = \"skip\"`: the job goes on \
-                 and reports what was lost"
+                "bring the input back as it was; or set `on_data_loss = \"go-on\"` at the source: \
+                 the batch comes without it, and what was lost is told"
             }
             Self::NotRepeatable { .. } => {
                 "bring the prepared output back; or begin anew with `host checkpoint rm` and \

@@ -9,8 +9,8 @@ use super::record::{
     SourceRangeV1, StagedV1, StateRefV1,
 };
 use super::{
-    Checkpoint, CheckpointError, Committed, IdentityV1, JobId, Keep, LogSeen, Observed, OnDataLoss,
-    Options, Recover, SinkMark, SinkSeen, decide,
+    Checkpoint, CheckpointError, Committed, IdentityV1, JobId, Keep, LogSeen, Observed, Options,
+    Recover, SinkMark, SinkSeen, decide,
 };
 use crate::durable::Store;
 
@@ -237,7 +237,6 @@ pub fn observed(log: LogSeen, sinks: Vec<SinkSeen>) -> Observed {
         unusable: Default::default(),
         missing_plugins: Vec::new(),
         lost_input: Vec::new(),
-        on_data_loss: OnDataLoss::Fail,
         adopt_sinks: false,
         now: 1_000_000,
     }

@@ -67,11 +67,20 @@ fn needs(job: &Job, spill: &Path) -> Result<Needs, Failure> {
     if puts_aside {
         needs.write.push(made(job.folder.join(&job.dead_letters.path))?);
     }
+    of_calls(job, &mut needs);
+    Ok(needs)
+}
+
+/// What functions may see, and the files of states that they begin with.
+fn of_calls(job: &Job, needs: &mut Needs) {
+    for files in job.calls().filter_map(|call| call.keeping.initial.as_ref()) {
+        needs.read.push(to_look_into(&fixed_part(&job.folder.join(&files.path))));
+        needs.again |= files.format == FormatKind::Parquet;
+    }
     for folder in job.calls().flat_map(|call| &call.allow.folders) {
         let path = job.folder.join(&folder.path);
         if folder.write { needs.write.push(path) } else { needs.read.push(path) }
     }
-    Ok(needs)
 }
 
 /// The folder of a database: its log, and batches that are not visible yet, lie there too.

@@ -81,6 +81,13 @@ const TEXTS: &[(&str, &str)] = &[
       `--try-again`, when the reason is mended.",
     ),
     (
+        "WEIR-RUN-018",
+        "`initial` of an updater names files of states that it begins with, and there is none. \
+         They are read in the first batch that has the op, when no batch of the job has had it \
+         before, and never again. The rules of paths are those of a source of files.",
+    ),
+    ("WEIR-RUN-019", "A key may have one state to begin with. The message has both rows."),
+    (
         "WEIR-RUN-014",
         "The job file says something else than the checkpoint knows, in a way that would lose what \
       is kept: a source that was read is gone, an op with a state is gone or has other columns. \
@@ -233,8 +240,9 @@ const TEXTS: &[(&str, &str)] = &[
     ("WEIR-PLAN-003", "A setting names a column that the rows do not have."),
     (
         "WEIR-PLAN-004",
-        "`keep`, `key`, `visit`, `timeout` or `ttl` stands on a kind of function that has no use \
-         for it. Aggregators and updaters have a `key`; only updaters keep states over batches.",
+        "`keep`, `key`, `visit`, `timeout`, `ttl` or `initial` stands on a kind of function that \
+         has no use for it. Aggregators and updaters have a `key`; only updaters keep states over \
+         batches.",
     ),
     ("WEIR-PLAN-005", "A list or a struct can't be a key."),
     (
@@ -298,6 +306,11 @@ const TEXTS: &[(&str, &str)] = &[
          change any more: rows of a batch, and windows that have ended. `update` writes the rows \
          that a batch changed, `complete` all of them: of windows and of aggregates over batches. \
          One op gives its rows in one mode.",
+    ),
+    (
+        "WEIR-PLAN-025",
+        "A file of `initial` has the columns of the key and those of the state, by name. Here one \
+         name is in both.",
     ),
     ("WEIR-PLAN-099", "The plan could not be built for a reason that is a fault of Weir."),
     ("WEIR-RUN-001", "A sink failed while it took rows."),

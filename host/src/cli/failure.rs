@@ -187,6 +187,7 @@ impl From<BatchError> for Failure {
                 other.exit = exit::UNREACHABLE;
                 other
             }
+            BatchError::Initial { error, .. } => plain(error.code(), message, error.help()),
             BatchError::Sink { error, .. } => plain(error.code(), message, error.help()),
             BatchError::Run { batch, error } => {
                 let mut other = plain(error.code(), message, error.help());

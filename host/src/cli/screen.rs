@@ -88,6 +88,18 @@ impl Screen {
         })
     }
 
+    fn batch(&self, report: &BatchReport) {
+        self.clear();
+        self.told_idle.store(false, Ordering::Relaxed);
+        self.note(&batch_line(report));
+        if report.files_lost > 0 {
+            self.note(&format!("  without {} files that are gone", report.files_lost));
+        }
+        for refused in &report.refused {
+            self.note(&output::plain(&refused_line(refused)));
+        }
+    }
+
     fn text(&self, event: &Event) {
         match event {
             Event::Started { job, parallelism, interval_ms, .. } => {
@@ -106,14 +118,7 @@ impl Screen {
             Event::NoSpace { message } => {
                 self.note(&output::plain(&format!("waits for room on the disk: {message}")));
             }
-            Event::Batch(report) => {
-                self.clear();
-                self.told_idle.store(false, Ordering::Relaxed);
-                self.note(&batch_line(report));
-                for refused in &report.refused {
-                    self.note(&output::plain(&refused_line(refused)));
-                }
-            }
+            Event::Batch(report) => self.batch(report),
             Event::Skipped { source, path, reason } => {
                 self.note(&output::plain(&format!("{source}: `{path}` is not taken: {reason}")));
             }

@@ -3,15 +3,14 @@
 use super::problem::{Problem, Span};
 
 /// Settings, each with what can be done until then.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("backpressure", "limit the input with `max_rate` or `files_per_batch` of a source"),
     ("delivery", "file and sqlite sinks have each batch once, the console at least once"),
-    ("key_groups", "there is no state over batches yet"),
-    ("remember", "batches are not kept"),
-    ("state", "there is no state over batches yet"),
+    ("key_groups", "keys are parted into 256 groups, which does for up to 256 lanes"),
+    ("remember", "`keep` under [checkpoint] is how many of the last batches a run can start from"),
     ("stop", "`grace` under [job] says how long a stop may take"),
     ("trigger", "`batch` under [job] is the interval; `--once` takes what is there now"),
-    ("was", "there is no state that a new name would have to find"),
+    ("was", "an op that keeps a state keeps its `id` too"),
     ("watch", "restart the job to take a new version of a plugin"),
 ];
 

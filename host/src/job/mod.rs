@@ -33,7 +33,7 @@ mod written;
 
 pub use aggregates::{AggregateFunction, AggregateSpec};
 pub use allow::{Allow, EnvSpec, FolderSpec};
-pub use aside::{CheckpointSpec, DeadLettersSpec, Expect, TestSpec};
+pub use aside::{CheckpointSpec, DeadLettersSpec, Expect, StateSpec, StoreName, TestSpec};
 pub use effective::{Line, Section, effective};
 pub use layout::formatted;
 pub use limits::Limits;
@@ -79,6 +79,8 @@ pub struct Job {
     pub dead_letters: DeadLettersSpec,
     /// `[checkpoint]`.
     pub checkpoint: CheckpointSpec,
+    /// `[state]`.
+    pub state: StateSpec,
     /// `[[test]]`, in the order of the file.
     pub tests: Vec<TestSpec>,
 }
@@ -208,6 +210,14 @@ pub struct FileSourceSpec {
     /// `max_unpacked`: how many bytes a compressed file, or the rows of a Parquet file,
     /// may take. Default 16 GiB.
     pub max_unpacked: u64,
+    /// `on_data_loss = "go-on"`: whether a batch that has to be run again comes without the files
+    /// that are gone. Default no.
+    pub goes_on: bool,
+}
+
+impl FileSourceSpec {
+    /// How much a compressed file may unpack to where nothing is said, in bytes.
+    pub const UNPACKED_MAX: u64 = 16 << 30;
 }
 
 /// The formats of files.
@@ -338,6 +348,8 @@ pub struct KeepingSpec {
     pub timeout: Option<(Duration, Span)>,
     /// `ttl`: a state that was not set for so long is dropped. Default never.
     pub ttl: Option<(Duration, Span)>,
+    /// `initial`: files of states that the op begins with. Default none.
+    pub initial: Option<FileSourceSpec>,
 }
 
 /// A `[[function]]`: a mapper or an aggregator under an SQL name.

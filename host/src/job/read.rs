@@ -13,7 +13,8 @@ use super::schema;
 use super::value::{self, NOTHING, Table, Value};
 use super::vars::Filled;
 use super::{
-    CheckpointSpec, DeadLettersSpec, Job, JobText, Outside, Settings, TestSpec, overrides, vars,
+    CheckpointSpec, DeadLettersSpec, Job, JobText, Outside, Settings, StateSpec, StoreName,
+    TestSpec, overrides, vars,
 };
 use crate::id::JobName;
 
@@ -146,6 +147,7 @@ fn read(
     let settings = settings(&fields, problems);
     let dead_letters = dead_letters(&fields, problems, name.as_ref());
     let checkpoint = checkpoint(&fields, problems, name.as_ref());
+    let state = state(&fields, problems);
     let entries = entries(&fields);
     let tests = fields.tables("test");
     // Its values stand in the texts already.
@@ -168,7 +170,7 @@ fn read(
     #[rustfmt::skip]
     let job = Job {
         name, folder, text, settings, functions, sources, ops, sinks, dead_letters, checkpoint,
-        tests,
+        state, tests,
     };
     let warnings = check::check(&job, &entries, &mut problems.borrow_mut());
     whole.then_some((job, warnings))
@@ -272,6 +274,16 @@ fn checkpoint(fields: &Fields<'_>, problems: &Problems, name: Option<&JobName>) 
     }
     fields.finish();
     spec
+}
+
+fn state(fields: &Fields<'_>, problems: &Problems) -> StateSpec {
+    let table = fields.table("state").unwrap_or((&NOTHING, 0..0));
+    let fields = Fields::new(table, slice::from_ref(&schema::STATE), problems);
+    let stores = [("memory", StoreName::Memory), ("lsm", StoreName::Lsm)];
+    let store = fields.word("store", &stores).unwrap_or(StoreName::Memory);
+    let cache = fields.bytes("cache").unwrap_or_default();
+    fields.finish();
+    StateSpec { store, cache }
 }
 
 fn settings(fields: &Fields<'_>, problems: &Problems) -> Settings {

@@ -2,16 +2,15 @@
 //! in the order of their first values, those whose timers went off, and all others if they are to
 //! be visited too.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StructArray, UInt32Array};
-use arrow::array::{RecordBatchOptions, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat, take_record_batch};
-use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::{Result, internal_datafusion_err};
 
 use super::call::Call;
 use super::mailbox::rows_bytes;
 use super::node::state_failed;
 use super::settle::Settling;
+use super::moments;
 use crate::plugin::Visits;
 use crate::plugin::columns::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX, row_bytes};
 use crate::state::{Keys, Lane, StateRows};
@@ -28,10 +27,12 @@ pub struct Before {
     pub stored: bool,
     /// Its timer.
     pub timer: Option<i64>,
-    /// When its state is dropped.
-    pub expires: Option<i64>,
+    /// When its state was set, if that counts because it is dropped some time.
+    pub set: Option<i64>,
     /// Whether its timer went off.
     pub timed_out: bool,
+    /// Whether the store has moments by another `ttl` than the job has now.
+    pub stale: bool,
 }
 
 /// Keys that are visited in one call.
@@ -117,6 +118,9 @@ impl Keyed {
         call: &Call,
         (lane, settling): (&mut Lane, Settling),
     ) -> Result<Self> {
+        if settling.renewal {
+            settling.renew_all(lane)?;
+        }
         let due = lane.due(settling.now).map_err(state_failed)?;
         let mut others = vec![due];
         if settling.keeping.all {
@@ -232,42 +236,27 @@ fn known(
     let prior = lane.read(keys).map_err(state_failed)?;
     let schema = &call.site.function().state;
     let (state, hidden) = prior.state.columns().split_at(schema.fields().len());
-    let expires = match hidden {
-        [] => None,
-        [timer, expires] => Some((moments(timer)?, moments(expires)?)),
-        _ => return Err(internal_datafusion_err!("a state has {} hidden columns", hidden.len())),
+    let [hidden] = hidden else {
+        return Err(internal_datafusion_err!("a state has {} hidden columns", hidden.len()));
     };
-    let at = |column: &TimestampMicrosecondArray, key: usize| {
-        column.is_valid(key).then(|| column.value(key))
-    };
+    let hidden = moments::from(hidden)?;
     let before = (0..keys.len()).map(|key| {
-        if !has_state(&prior.state, key) {
-            return Before::default();
+        if !prior.state.is_valid(key) {
+            return Ok(Before::default());
         }
-        let (timer, expires) = match &expires {
-            None => (at(&prior.due, key), None),
-            Some((timer, expires)) => (at(timer, key), at(expires, key)),
-        };
-        settling.before(timer, expires)
+        let due = prior.due.is_valid(key).then(|| prior.due.value(key));
+        Ok(settling.before(due, moments::of(hidden, key)?))
     });
     let options = RecordBatchOptions::new().with_row_count(Some(keys.len()));
-    let before = before.collect();
+    let before = before.collect::<Result<_>>()?;
     let columns = state.to_vec();
     Ok((RecordBatch::try_new_with_options(schema.clone(), columns, &options)?, before))
 }
 
-fn has_state(states: &StructArray, key: usize) -> bool {
-    states.is_valid(key)
-}
-
-fn moments(column: &ArrayRef) -> Result<TimestampMicrosecondArray> {
-    let moments = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
-    moments.ok_or_else(|| internal_datafusion_err!("a hidden column of a state has no moments"))
-}
-
-/// The keys that are visited. Those whose states expired are forgotten, unless values came.
+/// The keys that are visited. Of the others those whose states expired are forgotten, and those
+/// whose moments are by another `ttl` get new ones.
 fn visited(all: &Round, lane: &mut Lane, settling: Settling) -> Result<Vec<u32>> {
-    let (mut visited, mut dropped) = (Vec::new(), Vec::new());
+    let (mut visited, mut dropped, mut stale) = (Vec::new(), Vec::new(), Vec::new());
     for (key, before) in all.before.iter().enumerate() {
         if !all.values(key).is_empty() || before.timed_out {
             visited.push(key as u32);
@@ -275,7 +264,12 @@ fn visited(all: &Round, lane: &mut Lane, settling: Settling) -> Result<Vec<u32>>
             dropped.push(key as u32);
         } else if settling.keeping.all && before.known {
             visited.push(key as u32);
+        } else if before.stale {
+            stale.push(key as u32);
         }
+    }
+    if !stale.is_empty() {
+        settling.renew(lane, &all.select(&stale)?)?;
     }
     if !dropped.is_empty() {
         let keys = all.keys.select(&dropped).map_err(state_failed)?;

@@ -6,6 +6,8 @@
 
 mod aggregate;
 mod assign;
+mod batch_time;
+mod begin;
 mod call;
 mod exchange;
 mod failed;
@@ -19,6 +21,7 @@ mod leave_out;
 mod mailbox;
 mod map;
 mod merged;
+mod moments;
 mod node;
 mod panes;
 mod ports;
@@ -39,6 +42,8 @@ mod window;
 
 pub use aggregate::WasmAggregate;
 pub use assign::{AssignExec, AssignV1, Assigning, PANE};
+pub use batch_time::{BatchTime, TimeFunction};
+pub use begin::OpState;
 pub use call::{Call, CallV1};
 pub use exchange::{ExchangeExec, Routing, place_of};
 pub use filter::FilterExec;
@@ -53,10 +58,10 @@ pub use run::{ChannelId, PlanRun, Sites};
 pub use running::{RunningExec, RunningV1};
 pub use scalar::WasmScalar;
 pub use shared::SharedExec;
-pub use states::{BatchStates, OpState};
+pub use states::BatchStates;
 pub use times::{Times, Watermark};
 pub use tolerate::ORIGIN;
 pub use transform::TransformExec;
-pub use update::{Keeping, UpdateExec, UpdateV1};
+pub use update::{Keeping, UpdateExec, UpdateV1, state_schema};
 pub use watermark::{WatermarkExec, WatermarkV1};
 pub use window::{Given, WINDOW, WindowExec, WindowV1, Windowing};

@@ -20,10 +20,12 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
+use super::begin::OpState;
 use super::call::{ChunkStream, ChunkWork};
 use super::merged::Merging;
 use super::node::{plan_node, properties, state_failed};
-use super::states::{BatchStates, OpState};
+use super::states::BatchStates;
+use super::update::Keeping;
 use crate::id::NodeId;
 use crate::state::{Lane, StateSchema};
 
@@ -77,7 +79,8 @@ impl RunningExec {
 
     /// What is kept.
     pub fn state(&self) -> OpState {
-        OpState { op: self.op.clone(), schema: self.state.clone() }
+        let (op, schema) = (self.op.clone(), self.state.clone());
+        OpState { op, schema, keeping: Keeping::default() }
     }
 
     /// The node as it is written down.

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{
+    Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{interleave_record_batch, take_record_batch};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 
 use super::keyed::{Before, Round};
 use super::node::state_failed;
+use super::moments::{self, Moments};
 use super::update::Keeping;
 use crate::plugin::{Change, Timer, Visited};
-use crate::state::Lane;
+use crate::state::{Keys, Lane};
 use crate::types;
 
 /// How states are kept, at the time of a batch.
@@ -20,6 +24,8 @@ pub struct Settling {
     pub keeping: Keeping,
     /// The time of the batch, in microseconds.
     pub now: i64,
+    /// Whether all states are looked at, because they were kept with another `ttl` before.
+    pub renewal: bool,
 }
 
 /// The states and the moments of the keys of a round, after it.
@@ -27,13 +33,35 @@ pub type After = (RecordBatch, Vec<Before>);
 
 impl Settling {
     /// What is known of a key whose state is in the store. Whichever moment came first counts: a
-    /// timer that went off before the state expired is told.
-    pub fn before(&self, timer: Option<i64>, expires: Option<i64>) -> Before {
+    /// timer that went off before the state expired is told. A state that was set while there was
+    /// no `ttl` counts as set now.
+    pub fn before(&self, due: Option<i64>, times: Option<Moments>) -> Before {
         let is_past = |moment: i64| moment <= self.now;
-        let expired = expires
+        let timer = times.map_or(due, |times| times.timer);
+        let set = self.keeping.ttl.map(|_| times.map_or(self.now, |times| times.set));
+        let expired = self
+            .expires(set)
             .is_some_and(|expires| is_past(expires) && timer.is_none_or(|timer| timer > expires));
         let timed_out = timer.is_some_and(is_past) && !expired;
-        Before { known: !expired, stored: true, timer, expires, timed_out }
+        let stale = set != times.map(|times| times.set) || self.due(timer, set) != due;
+        Before { known: !expired, stored: true, timer, set, timed_out, stale }
+    }
+
+    /// What is known of a key that begins with a state, in the batch in which it does.
+    pub fn beginning(&self) -> Before {
+        let timer = self.keeping.timeout.map(|timeout| self.now.saturating_add(timeout));
+        let set = self.keeping.ttl.map(|_| self.now);
+        Before { known: true, timer, set, ..Before::default() }
+    }
+
+    /// When a state is dropped.
+    fn expires(&self, set: Option<i64>) -> Option<i64> {
+        self.keeping.ttl.zip(set).map(|(ttl, set)| set.saturating_add(ttl))
+    }
+
+    /// When the store has to come back to a key.
+    fn due(&self, timer: Option<i64>, set: Option<i64>) -> Option<i64> {
+        timer.into_iter().chain(self.expires(set)).min()
     }
 
     /// Puts what was said of the keys of a round into the lane. Gives what is known of them then.
@@ -46,7 +74,10 @@ impl Settling {
             let now = self.after(before, change, (timer, !round.values(key).is_empty()));
             let set = change == Change::Set;
             match now.known {
-                true if set || (now.timer, now.expires) != (before.timer, before.expires) => {
+                true if set
+                    || before.stale
+                    || (now.timer, now.set) != (before.timer, before.set) =>
+                {
                     put.push(key as u32);
                     sources.push(if set { (1, given) } else { (0, key) });
                 }
@@ -65,9 +96,7 @@ impl Settling {
             let moments: Vec<Before> = put.iter().map(|key| after[*key as usize]).collect();
             let rows = interleave_record_batch(&[&round.states, &visited.states], &sources)?;
             let keys = round.keys.select(&put).map_err(state_failed)?;
-            let due = column(moments.iter().map(Before::due));
-            let stored = self.with_hidden(lane, &rows, &moments)?;
-            lane.upsert(&keys, &stored, Some(&due)).map_err(state_failed)?;
+            self.keep(lane, &keys, &rows, &moments)?;
             if round.keys.len() == 1 {
                 states = rows;
             }
@@ -93,39 +122,79 @@ impl Settling {
             Timer::Cleared => None,
             Timer::At(at) => Some(at),
         };
-        let renewed = self.keeping.ttl.map(|ttl| self.now.saturating_add(ttl));
-        let expires = if set { renewed } else { before.expires };
-        Before { known, stored: true, timer, expires, timed_out: false }
+        let renewed = self.keeping.ttl.map(|_| self.now);
+        let set = if set { renewed } else { before.set };
+        Before { known, stored: true, timer, set, ..Before::default() }
+    }
+
+    /// Writes the moments of states anew that were kept with another `ttl`.
+    pub fn renew(&self, lane: &mut Lane, round: &Round) -> Result<()> {
+        self.keep(lane, &round.keys, &round.states, &round.before)
+    }
+
+    /// The same for all states of a lane, a key group at a time. Those that have ended go. What
+    /// visits say of keys comes later, and counts.
+    pub fn renew_all(&self, lane: &mut Lane) -> Result<()> {
+        for group in lane.groups() {
+            let rows = lane.rows_of(group).map_err(state_failed)?;
+            let count = rows.state.num_columns().saturating_sub(1);
+            let known = rows.state.project(&(0..count).collect::<Vec<_>>())?;
+            let hidden = moments::from(rows.state.column(count))?;
+            let (mut stale, mut ended, mut moments) = (Vec::new(), Vec::new(), Vec::new());
+            for row in 0..rows.keys.num_rows() {
+                let due = rows.due.is_valid(row).then(|| rows.due.value(row));
+                let before = self.before(due, moments::of(hidden, row)?);
+                match before {
+                    Before { known: false, .. } => ended.push(row as u32),
+                    Before { stale: true, .. } => {
+                        stale.push(row as u32);
+                        moments.push(before);
+                    }
+                    _ => {}
+                }
+            }
+            let keys = lane.keys(rows.keys.columns()).map_err(state_failed)?;
+            lane.remove(&keys.select(&ended).map_err(state_failed)?).map_err(state_failed)?;
+            let states = take_record_batch(&known, &UInt32Array::from(stale.clone()))?;
+            let keys = keys.select(&stale).map_err(state_failed)?;
+            self.keep(lane, &keys, &states, &moments)?;
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &self,
+        lane: &mut Lane,
+        keys: &Keys,
+        states: &RecordBatch,
+        moments: &[Before],
+    ) -> Result<()> {
+        let stored = self.with_hidden(lane.schema().state(), states, moments)?;
+        lane.upsert(keys, &stored, Some(&self.dues(moments))).map_err(state_failed)
+    }
+
+    /// When the store has to come back to keys.
+    pub fn dues(&self, moments: &[Before]) -> TimestampMicrosecondArray {
+        let due = moments.iter().map(|moment| self.due(moment.timer, moment.set));
+        TimestampMicrosecondArray::from_iter(due).with_timezone(types::UTC)
     }
 
     /// The states as they are stored.
-    fn with_hidden(
+    pub fn with_hidden(
         &self,
-        lane: &Lane,
+        schema: &SchemaRef,
         states: &RecordBatch,
         moments: &[Before],
     ) -> Result<RecordBatch> {
-        if self.keeping.ttl.is_none() {
-            return Ok(states.clone());
-        }
-        let timers: ArrayRef = Arc::new(column(moments.iter().map(|moment| moment.timer)));
-        let expires: ArrayRef = Arc::new(column(moments.iter().map(|moment| moment.expires)));
-        let columns = states.columns().iter().cloned().chain([timers, expires]).collect();
+        let times = |moment: &Before| {
+            let timer = moment.timer;
+            moment.set.map(|set| Moments { set, timer })
+        };
+        let hidden = moments::column(moments.iter().map(times));
+        let columns = states.columns().iter().cloned().chain([hidden]).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(moments.len()));
-        let schema = Arc::clone(lane.schema().state());
-        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
-}
-
-impl Before {
-    /// When the store has to come back to the key.
-    fn due(&self) -> Option<i64> {
-        self.timer.into_iter().chain(self.expires).min()
-    }
-}
-
-fn column(moments: impl Iterator<Item = Option<i64>>) -> TimestampMicrosecondArray {
-    TimestampMicrosecondArray::from_iter(moments).with_timezone(types::UTC)
 }
 
 #[cfg(test)]
@@ -135,7 +204,8 @@ mod tests {
     const NOW: i64 = 1_000;
 
     fn settling(timeout: Option<i64>, ttl: Option<i64>) -> Settling {
-        Settling { keeping: Keeping { all: false, timeout, ttl }, now: NOW }
+        let keeping = Keeping { all: false, timeout, ttl };
+        Settling { keeping, now: NOW, renewal: false }
     }
 
     /// The timer after a visit.
@@ -174,32 +244,64 @@ mod tests {
         }
     }
 
+    fn times(set: i64, timer: Option<i64>) -> Option<Moments> {
+        Some(Moments { set, timer })
+    }
+
     #[test]
     fn of_timer_and_expiry_the_earlier_counts() {
         let settling = settling(None, Some(100));
-        let seen = |timer, expires| {
-            let before = settling.before(timer, expires);
+        let seen = |timer, expires: i64| {
+            let before = settling.before(None, times(expires - 100, timer));
             (before.known, before.timed_out)
         };
-        assert_eq!(seen(None, Some(1_001)), (true, false));
-        assert_eq!(seen(None, Some(1_000)), (false, false));
-        assert_eq!(seen(Some(900), Some(950)), (true, true));
-        assert_eq!(seen(Some(950), Some(950)), (true, true));
-        assert_eq!(seen(Some(960), Some(950)), (false, false));
-        assert_eq!(seen(Some(2_000), Some(1_500)), (true, false));
+        assert_eq!(seen(None, 1_001), (true, false));
+        assert_eq!(seen(None, 1_000), (false, false));
+        assert_eq!(seen(Some(900), 950), (true, true));
+        assert_eq!(seen(Some(950), 950), (true, true));
+        assert_eq!(seen(Some(960), 950), (false, false));
+        assert_eq!(seen(Some(2_000), 1_500), (true, false));
     }
 
     #[test]
     fn a_state_lives_from_when_it_was_set() {
         let settling = settling(Some(10), Some(100));
-        let before = settling.before(Some(1_005), Some(1_040));
+        let before = settling.before(Some(1_005), times(940, Some(1_005)));
+        assert!(!before.stale);
         let after = |change, values| settling.after(&before, change, (Timer::Usual, values));
-        assert_eq!(after(Change::Unchanged, true).expires, Some(1_040));
-        assert_eq!(after(Change::Set, true).expires, Some(1_100));
-        assert_eq!(after(Change::Set, true).due(), Some(1_010));
+        assert_eq!(after(Change::Unchanged, true).set, Some(940));
+        assert_eq!(after(Change::Set, true).set, Some(1_000));
+        assert_eq!(settling.dues(&[after(Change::Set, true)]).value(0), 1_010);
         assert_eq!(after(Change::Removed, true), Before::default());
-        let expired = settling.before(None, Some(900));
+        let expired = settling.before(Some(900), times(800, None));
         let unchanged = settling.after(&expired, Change::Unchanged, (Timer::Usual, true));
         assert_eq!(unchanged, Before::default());
+    }
+
+    #[test]
+    fn another_ttl_gives_states_other_moments() {
+        let with = settling(None, Some(100));
+        // Set when there was none: it lives from now on, and its timer is the store's.
+        let added = with.before(Some(2_000), None);
+        let expected = Before {
+            known: true,
+            stored: true,
+            timer: Some(2_000),
+            set: Some(1_000),
+            timed_out: false,
+            stale: true,
+        };
+        assert_eq!(added, expected);
+        assert_eq!(with.dues(&[added]).value(0), 1_100);
+        // Set when it was longer or shorter: what counts is the one of now.
+        assert!(!with.before(Some(5_000), times(900, None)).known);
+        let longer = with.before(Some(960), times(950, Some(3_000)));
+        assert!(longer.known && longer.stale && !longer.timed_out);
+        assert_eq!(with.dues(&[longer]).value(0), 1_050);
+        // There is none any more: only the function's timer counts.
+        let without = settling(None, None);
+        let removed = without.before(Some(900), times(800, Some(2_000)));
+        assert!(removed.known && removed.stale && !removed.timed_out);
+        assert_eq!((removed.set, without.dues(&[removed]).value(0)), (None, 2_000));
     }
 }

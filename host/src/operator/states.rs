@@ -1,6 +1,7 @@
 //! The states of a job's ops as one run of a batch sees and changes them: carried by the task
 //! context, like everything of a batch that a node needs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::{Result, internal_datafusion_err};
@@ -10,16 +11,7 @@ use super::node::state_failed;
 use super::times::Times;
 use crate::clock::Micros;
 use crate::id::{BatchId, NodeId};
-use crate::state::{Lane, Staged, StateSchema, StateStore, View, lane_groups};
-
-/// The state that an op of a plan keeps.
-#[derive(Clone, Debug)]
-pub struct OpState {
-    /// The op.
-    pub op: NodeId,
-    /// Its columns.
-    pub schema: StateSchema,
-}
+use crate::state::{Lane, Staged, StateStore, View, lane_groups};
 
 /// The states before a batch, and the changes of its lanes. A batch that is run again begins with
 /// another one of these: nothing of the first run stays.
@@ -28,6 +20,10 @@ pub struct BatchStates {
     batch: BatchId,
     time: Micros,
     times: Times,
+    /// What ops begin with that had no batch before.
+    begins: BTreeMap<NodeId, View>,
+    /// Ops whose states were kept with another `ttl` before.
+    renewed: BTreeSet<NodeId>,
     left: Mutex<Vec<Staged>>,
 }
 
@@ -40,7 +36,20 @@ impl std::fmt::Debug for BatchStates {
 impl BatchStates {
     /// The states of a store for its next batch. Every op with a state has to be open in it.
     pub fn new(store: Arc<dyn StateStore>, batch: BatchId, time: Micros, times: Times) -> Self {
-        Self { store, batch, time, times, left: Mutex::default() }
+        let (begins, renewed) = (BTreeMap::new(), BTreeSet::new());
+        Self { store, batch, time, times, begins, renewed, left: Mutex::default() }
+    }
+
+    /// The same for a batch in which ops begin with states, and in which states of others get new
+    /// moments.
+    pub fn beginning(mut self, begins: BTreeMap<NodeId, View>, renewed: BTreeSet<NodeId>) -> Self {
+        (self.begins, self.renewed) = (begins, renewed);
+        self
+    }
+
+    /// Whether all states of an op are looked at, because its `ttl` is another one than before.
+    pub fn renews(&self, op: &NodeId) -> bool {
+        self.renewed.contains(op)
     }
 
     /// Watermarks, and what is measured of event times.
@@ -63,14 +72,20 @@ impl BatchStates {
 
     /// The state of an op before the batch, of all key groups.
     pub fn view(&self, op: &NodeId) -> Result<View> {
-        self.store.view(op).map_err(state_failed)
+        match self.begins.get(op) {
+            Some(view) => Ok(view.clone()),
+            None => self.store.view(op).map_err(state_failed),
+        }
     }
 
     /// The part of an op's state that belongs to one of `partitions` lanes, as the exchange before
     /// it divides keys.
     pub fn lane(&self, op: &NodeId, partition: usize, partitions: usize) -> Result<Lane> {
         let groups = lane_groups(self.store.groups(), partition as u32, partitions as u32);
-        Ok(Lane::new(self.view(op)?, self.batch, groups))
+        match self.begins.get(op) {
+            Some(view) => Lane::beginning(view.clone(), self.batch, groups).map_err(state_failed),
+            None => Ok(Lane::new(self.view(op)?, self.batch, groups)),
+        }
     }
 
     /// Takes what a lane changed, at the end of its input.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -20,11 +20,11 @@ use super::mailbox::rows_bytes;
 use super::node::{plan_node, properties};
 use super::ports::{PortWork, Ported};
 use super::settle::Settling;
-use super::states::{BatchStates, OpState};
+use super::states::BatchStates;
+use super::moments;
 use super::visit::Visitor;
 use crate::id::NodeId;
 use crate::state::{Lane, StateError, StateSchema};
-use crate::types;
 
 /// How an op keeps the states of its keys. Times are in microseconds of batch time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -37,28 +37,12 @@ pub struct Keeping {
     pub ttl: Option<i64>,
 }
 
-/// The hidden columns of a state that is dropped some time: the function's timer, and the moment
-/// at which it is dropped. No column of a function can have such a name.
-const HIDDEN: [&str; 2] = ["\u{0}timer", "\u{0}expires"];
-
-impl Keeping {
-    /// The columns of a state: those of the function, and hidden ones where a state is dropped.
-    pub fn schema(&self, call: &Call, key: Vec<FieldRef>) -> Result<StateSchema, StateError> {
-        let function = call.site.function();
-        let hidden = HIDDEN.iter().filter(|_| self.ttl.is_some());
-        let hidden = hidden.map(|name| Arc::new(Field::new(*name, types::timestamp(), true)));
-        let state = function.state.fields().iter().map(Arc::clone).chain(hidden);
-        StateSchema::new(function.state_version, key.into(), state.collect())
-    }
-}
-
-impl OpState {
-    /// The columns of the state that the function knows.
-    pub fn function(&self) -> SchemaRef {
-        let fields = self.schema.state().fields().iter();
-        let known = fields.filter(|field| !HIDDEN.contains(&field.name().as_str()));
-        Arc::new(Schema::new(known.map(Arc::clone).collect::<Vec<_>>()))
-    }
+/// The columns of a state: those of the function, and the hidden one.
+pub fn state_schema(call: &Call, key: Vec<FieldRef>) -> Result<StateSchema, StateError> {
+    let function = call.site.function();
+    let known = function.state.fields().iter().map(Arc::clone);
+    let state = known.chain([Arc::new(moments::field())]).collect();
+    StateSchema::new(function.state_version, key.into(), state)
 }
 
 /// The node of an updater, for one of its ports. Its input must be exchanged by key before.
@@ -142,16 +126,17 @@ impl UpdateExec {
         let ports = 0..self.call.site.ports().len();
         let schemas = ports.map(|port| schema(&self.call, &self.key, &input, port)).collect();
         let states = BatchStates::of(context)?;
-        let op = self.call.site.op();
+        let op = NodeId::new(self.call.site.op());
         let partitions = self.input.output_partitioning().partition_count();
-        let lane = states.lane(&NodeId::new(op), partition, partitions)?;
+        let lane = states.lane(&op, partition, partitions)?;
+        let (keeping, now, renewal) = (self.keeping, states.time().0, states.renews(&op));
         let consumer = MemoryConsumer::new(format!("values and states of op {op}"));
         Ok(UpdateWork {
             visitor: Visitor::new(self.call.clone(), schemas),
             port: self.port,
             input,
             key: self.key.clone(),
-            settling: Settling { keeping: self.keeping, now: states.time().0 },
+            settling: Settling { keeping, now, renewal },
             states,
             lane: Some(lane),
             rows: Vec::new(),

@@ -21,13 +21,15 @@ use datafusion::physical_plan::{
 };
 
 use super::assign::timestamps;
+use super::begin::OpState;
 use super::call::{ChunkStream, ChunkWork};
 use super::merged::Merging;
 use super::node::{plan_node, properties, state_failed};
 use super::panes::Panes;
 use super::running::merging;
-use super::states::{BatchStates, OpState};
+use super::states::BatchStates;
 use super::times::Watermark;
+use super::update::Keeping;
 use crate::id::NodeId;
 use crate::state::{Lane, StateSchema};
 use crate::types;
@@ -100,7 +102,8 @@ impl WindowExec {
 
     /// What is kept.
     pub fn state(&self) -> OpState {
-        OpState { op: self.op.clone(), schema: self.state.clone() }
+        let (op, schema) = (self.op.clone(), self.state.clone());
+        OpState { op, schema, keeping: Keeping::default() }
     }
 
     /// The node as it is written down.

@@ -12,6 +12,7 @@ use datafusion::prelude::SessionConfig;
 use super::assemble::{Assembly, TapExec};
 use super::bind::{Reading, SourceExec};
 use super::call::{self, Caller, Loaded};
+use super::initial::Initial;
 use super::job_plan::{JobPlan, SinkPlan};
 use super::session::{self, Settings};
 use super::sql::{self, Planner, Table};
@@ -46,6 +47,7 @@ pub(super) struct Builder<'a> {
     pub(super) timing: Timing,
     pub(super) event_times: HashMap<NodeId, EventTime>,
     pub(super) modes: HashMap<NodeId, (Mode, Span)>,
+    pub(super) initial: Vec<Initial>,
     pub(super) problems: Vec<Problem>,
     pub(super) broken: Vec<NodeId>,
     pub(super) carriers: HashSet<NodeId>,
@@ -74,6 +76,7 @@ pub fn build(
         timing: Timing::default(),
         event_times: HashMap::new(),
         modes: HashMap::new(),
+        initial: Vec::new(),
         problems: Vec::new(),
         broken: Vec::new(),
         carriers: origin::carriers(job, loaded),
@@ -261,13 +264,8 @@ impl Builder<'_> {
                 Some(Table { node, schema, partitioning })
             })
             .collect();
-        let planner = Planner {
-            config: &self.config,
-            functions: &self.functions,
-            partitions: self.partitions,
-        };
         let mut next = self.next_id;
-        let planned = planner.plan(&spec.sql, &tables, &mut || {
+        let planned = self.planner().plan(&spec.sql, &tables, &mut || {
             next += 1;
             next
         });
@@ -289,6 +287,15 @@ impl Builder<'_> {
                 self.problems.push(mismatch::wrong_sql(spec, &error, &tables));
                 Ok(false)
             }
+        }
+    }
+
+    fn planner(&self) -> Planner<'_> {
+        Planner {
+            config: &self.config,
+            functions: &self.functions,
+            time: self.sites.time(),
+            partitions: self.partitions,
         }
     }
 
@@ -357,8 +364,8 @@ impl Builder<'_> {
         }
         let drains = drained.iter().map(|tree| assembly.join(tree));
         let drains = drains.collect::<PlanResult<Vec<_>>>()?;
-        let (sites, states) = (Arc::new(self.sites), self.states);
+        let (sites, states, initial) = (Arc::new(self.sites), self.states, self.initial);
         let timing = self.timing;
-        Ok(JobPlan { sinks, drains, sites, states, timing, config: self.config })
+        Ok(JobPlan { sinks, drains, sites, states, timing, initial, config: self.config })
     }
 }

@@ -8,6 +8,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use super::bind::SourceExec;
+use super::initial::Initial;
 use super::timing::Timing;
 use crate::id::{Digest, NodeId, SinkId};
 use crate::operator::{OpState, Sites};
@@ -26,6 +27,8 @@ pub struct JobPlan {
     pub states: Vec<OpState>,
     /// The times that its entries have and wait for.
     pub timing: Timing,
+    /// What some of them begin with.
+    pub initial: Vec<Initial>,
     pub(super) config: SessionConfig,
 }
 

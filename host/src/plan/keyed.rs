@@ -13,7 +13,9 @@ use super::call::no_column;
 use crate::id::NodeId;
 use crate::job::{CallSpec, KeepingSpec, NativeSpec, OpBody, OpSpec, Problem, Span};
 use crate::operator::key_group::can_be_key;
-use crate::operator::{Call, ChannelId, ExchangeExec, Keeping, OpState, Routing, UpdateExec};
+use crate::operator::{
+    Call, ChannelId, ExchangeExec, Keeping, OpState, Routing, UpdateExec, state_schema,
+};
 use crate::plugin::Kind;
 use crate::row_error::OnError;
 use crate::types;
@@ -102,10 +104,18 @@ fn without_states(keeping: &KeepingSpec, kind: Kind) -> Vec<Problem> {
         ("visit", keeping.visit.as_ref().map(|(_, span)| span)),
         ("timeout", keeping.timeout.as_ref().map(|(_, span)| span)),
         ("ttl", keeping.ttl.as_ref().map(|(_, span)| span)),
+        ("initial", keeping.initial.as_ref().map(|files| &files.path_span)),
     ];
     let problem = |(name, span): (&str, Option<&Span>)| {
         let message = format!("{} has no `{name}`", kind.one());
-        let help = format!("only updaters keep states over batches: remove `{name}`");
+        let help = match (name, kind) {
+            ("initial", Kind::Aggregator) => {
+                "what an aggregate keeps over batches is its own unfinished result, which no file \
+                 can give: use an updater"
+                    .to_owned()
+            }
+            _ => format!("only updaters keep states over batches: remove `{name}`"),
+        };
         Some(Problem::new("WEIR-PLAN-004", message).at(span?.clone(), "").help(help))
     };
     spans.into_iter().filter_map(problem).collect()
@@ -142,8 +152,8 @@ pub fn update(
         ttl: micros(spec.keeping.ttl.as_ref()),
     };
     let fields = places.iter().map(|place| Arc::clone(&schema.fields()[*place])).collect();
-    let state = match keeping.schema(&call, fields) {
-        Ok(schema) => OpState { op: NodeId::new(op.id.as_str()), schema },
+    let state = match state_schema(&call, fields) {
+        Ok(schema) => OpState { op: NodeId::new(op.id.as_str()), schema, keeping },
         Err(error) => {
             let message = format!("states can't be kept by this key: {error}");
             let (problem, help) = (Problem::new("WEIR-PLAN-019", message), error.help());

@@ -7,6 +7,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::build::Builder;
+use super::initial::Initial;
 use super::native::{self, Grouped, Grouping, How, Kept};
 use super::windows::Cut;
 use super::{keyed, mismatch, origin};
@@ -144,6 +145,12 @@ impl Builder<'_> {
     ) -> PlanResult<bool> {
         match keyed::update(op, call, input, (channel, self.partitions))? {
             Ok((plan, state)) => {
+                if let Some(files) = &op.1.keeping.initial {
+                    match Initial::new(&state, files, self.job.folder.clone()) {
+                        Ok(initial) => self.initial.push(initial),
+                        Err(problem) => self.problems.push(*problem),
+                    }
+                }
                 self.states.push(state);
                 let ports = plan.ports();
                 self.add(&op.0.id, Arc::new(plan), ports);

@@ -208,6 +208,16 @@ pub trait Source: Send + Sync {
         Vec::new()
     }
 
+    /// Whether a batch that has to be run again comes without what is lost of its range.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// A range without what is lost of it.
+    fn remaining(&self, range: &SourceRange) -> SourceRange {
+        range.clone()
+    }
+
     /// What was found since the last call and won't be taken: to be told, each once.
     fn skipped(&self) -> Vec<Skipped> {
         Vec::new()

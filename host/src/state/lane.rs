@@ -42,6 +42,16 @@ impl Lane {
         Self { view, batch, groups, changes }
     }
 
+    /// The same for a state that no store has: all of it is changed by the batch.
+    pub fn beginning(view: View, batch: BatchId, groups: Range<u32>) -> Result<Self, StateError> {
+        let mut lane = Self::new(view, batch, groups);
+        for (group, changes) in lane.groups.clone().zip(&mut lane.changes) {
+            let (rows, bytes) = lane.view.version.section(group)?;
+            *changes = Changes { rows, bytes };
+        }
+        Ok(lane)
+    }
+
     /// The columns.
     pub fn schema(&self) -> &StateSchema {
         self.view.schema()
@@ -64,6 +74,16 @@ impl Lane {
     /// The rows of the lane whose timers are up to a moment, by timer, key group and key.
     pub fn due(&self, until: i64) -> Result<StateRows, StateError> {
         self.view.due(self.groups.clone(), until)
+    }
+
+    /// The key groups of the lane.
+    pub fn groups(&self) -> Range<u32> {
+        self.groups.clone()
+    }
+
+    /// All rows of a key group of the lane.
+    pub fn rows_of(&self, group: u32) -> Result<StateRows, StateError> {
+        self.view.scan(group)
     }
 
     /// All rows of the lane, a key group at a time.

@@ -19,6 +19,7 @@
 //!                                  └─► SnapshotWriter ─► snapshot ─► Blobs
 //! ```
 
+mod begin;
 mod blobs;
 mod error;
 mod lane;
@@ -27,6 +28,7 @@ mod lsm;
 mod part;
 mod row;
 mod schema;
+mod store;
 mod table;
 mod threads;
 mod view;
@@ -34,6 +36,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use begin::begin;
 pub use blobs::{Blobs, MemoryBlobs};
 pub use error::{CODES, StateError};
 pub use lane::{Lane, Staged};
@@ -45,6 +48,7 @@ pub use part::{
 };
 pub use row::{Keys, key_groups};
 pub use schema::StateSchema;
+pub use store::StoreKind;
 pub use table::{MemoryStore, lane_groups};
 pub use view::{Prior, Size, StateRows, View};
 

@@ -155,12 +155,13 @@ fn code_and_input_of_the_batch_that_is_begun_have_to_be_there() {
     code.missing_plugins.push("ab".repeat(32));
     assert_eq!(told(&code), "WEIR-CHECKPOINT-013");
     let mut input = seen(open(5, true, false), &[Some(4)]);
-    input.lost_input.push("`in/a.json` was replaced".into());
+    let lost = || "`in/a.json` was replaced".to_owned();
+    input.lost_input = vec![(lost(), OnDataLoss::GoOn), (lost(), OnDataLoss::Fail)];
     assert_eq!(told(&input), "WEIR-CHECKPOINT-014");
-    input.on_data_loss = OnDataLoss::Skip;
+    input.lost_input.truncate(1);
     let decision = decide(&input);
     assert_eq!(decision.recover.to_string(), "run batch 5 again");
-    assert_eq!(decision.notes, [Note::Lost("`in/a.json` was replaced".into())]);
+    assert_eq!(decision.notes, [Note::Lost(lost())]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::super::problem::{Problem, Span};
-use super::super::{FileSourceSpec, Job, SinkKind, SourceKind};
+use super::super::{FileSourceSpec, Job, OpBody, SinkKind, SourceKind};
 
 const UPWARDS: &str = "it would lead elsewhere than it seems to: write below the folder of the \
                        job, or give an absolute path";
@@ -33,10 +33,9 @@ pub fn check(job: &Job, problems: &mut Vec<Problem>) {
                     .help(help),
             );
         }
-        for source in &job.sources {
-            let SourceKind::File(file) = &source.kind else { continue };
+        for (reader, file) in readers(job) {
             if reads_output(file, &job.folder, (&place, &sink.kind)) {
-                let message = format!("the sink writes into what source `{}` reads", source.id);
+                let message = format!("the sink writes into what {reader} reads");
                 problems.push(
                     Problem::new("WEIR-JOB-016", message)
                         .at(path_span.clone(), "written here")
@@ -47,6 +46,22 @@ pub fn check(job: &Job, problems: &mut Vec<Problem>) {
         }
         seen.push((place, path_span, &sink.kind));
     }
+}
+
+/// Everything that reads files, by name.
+fn readers(job: &Job) -> Vec<(String, &FileSourceSpec)> {
+    let mut readers = Vec::new();
+    for source in &job.sources {
+        if let SourceKind::File(file) = &source.kind {
+            readers.push((format!("source `{}`", source.id), file));
+        }
+    }
+    for op in &job.ops {
+        let OpBody::Wasm(call) = &op.body else { continue };
+        let initial = call.keeping.initial.iter();
+        readers.extend(initial.map(|file| (format!("`initial` of op `{}`", op.id), file)));
+    }
+    readers
 }
 
 /// Why two sinks can't write to one place, and the way out, if they can't.
@@ -132,6 +147,7 @@ mod tests {
                 format: FormatKind::Text,
                 files_per_batch: None,
                 max_unpacked: 0,
+                goes_on: false,
             };
             let folder = Path::new("/job");
             let found = reads_file(&file, folder, &tidy(folder, sink));
@@ -165,6 +181,7 @@ mod tests {
                 format: FormatKind::Text,
                 files_per_batch: None,
                 max_unpacked: 0,
+                goes_on: false,
             };
             let folder = Path::new("/job");
             let found = reads(&file, folder, &tidy(folder, sink));

@@ -1,12 +1,12 @@
-//! How an op keeps states: `visit`, `timeout` and `ttl`.
+//! How an op keeps states: `visit`, `timeout`, `ttl` and `initial`.
 
 use std::time::Duration;
 
-use super::super::fields::{Fields, Problems};
+use super::super::fields::{Fields, Problems, brief};
 use super::super::problem::{Problem, Span};
 use super::super::schema::TIMEOUT;
 use super::super::value::Value;
-use super::super::{KeepingSpec, units};
+use super::super::{FileSourceSpec, FormatKind, KeepingSpec, Layout, units};
 
 /// Reads the settings, of which a function may have any use or none.
 pub fn keeping(fields: &Fields<'_>, problems: &Problems) -> KeepingSpec {
@@ -19,7 +19,36 @@ pub fn keeping(fields: &Fields<'_>, problems: &Problems) -> KeepingSpec {
     {
         too_short(fields, span, (*ttl, *timeout));
     }
-    KeepingSpec { visit: all.zip(place("visit")), timeout, ttl }
+    let initial = initial(fields);
+    KeepingSpec { visit: all.zip(place("visit")), timeout, ttl, initial }
+}
+
+/// Files of states. The end of the name says what they are, as `host state export` writes them.
+fn initial(fields: &Fields<'_>) -> Option<FileSourceSpec> {
+    let help = "a file of states, such as `initial = \"states.jsonl\"`";
+    let (path, path_span) = fields.filled("initial", help)?;
+    let bare = path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst"));
+    let end = bare.unwrap_or(&path).rsplit('.').next().unwrap_or_default();
+    let format = match end {
+        "jsonl" | "ndjson" | "json" => FormatKind::Json,
+        "csv" => FormatKind::Csv(Layout::COMMAS),
+        "parquet" if bare.is_none() => FormatKind::Parquet,
+        _ => {
+            let message = format!("`initial` can't be \"{}\": no format ends so", brief(&path));
+            let help = "end the name with .jsonl, .csv or .parquet; .gz or .zst may follow the \
+                        first two";
+            fields.senseless(&path_span, message, help);
+            return None;
+        }
+    };
+    Some(FileSourceSpec {
+        path,
+        path_span,
+        format,
+        files_per_batch: None,
+        max_unpacked: FileSourceSpec::UNPACKED_MAX,
+        goes_on: false,
+    })
 }
 
 fn too_short(fields: &Fields<'_>, span: &Span, (ttl, timeout): (Duration, Duration)) {

@@ -15,14 +15,16 @@ use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
 
 /// What a call may have besides `wasm`.
-const OF_CALLS: [&str; 11] = [
+const OF_CALLS: [&str; 12] = [
     "call", "key", "keep", "columns", "config", "limits", "on_error", "allow", "visit", "timeout",
-    "ttl",
+    "ttl", "initial",
 ];
 
 /// What only an op has.
-const OF_OPS: [&str; 10] =
-    ["from", "key", "keep", "columns", "across", "window", "event_time", "visit", "timeout", "ttl"];
+const OF_OPS: [&str; 11] = [
+    "from", "key", "keep", "columns", "across", "window", "event_time", "visit", "timeout", "ttl",
+    "initial",
+];
 
 /// Reads an `[[op]]`.
 pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Option<OpSpec> {

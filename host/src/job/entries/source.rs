@@ -28,12 +28,13 @@ const TYPES: [(&str, Type); 4] =
     [("file", Type::File), ("rows", Type::Rows), ("socket", Type::Socket), ("rate", Type::Rate)];
 
 /// Settings that only some kinds of source have.
-const OF_SOME: [&str; 17] = [
+const OF_SOME: [&str; 18] = [
     "schema",
     "path",
     "format",
     "files_per_batch",
     "max_unpacked",
+    "on_data_loss",
     "header",
     "delimiter",
     "rows",
@@ -94,6 +95,8 @@ fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
     let files_per_batch =
         fields.number("files_per_batch").map(|files| usize::try_from(files).unwrap_or(usize::MAX));
     let max_unpacked = fields.bytes("max_unpacked").unwrap_or_default();
+    let losses = [("fail", false), ("go-on", true)];
+    let goes_on = fields.word("on_data_loss", &losses).unwrap_or_default();
     let (format, what) = match format {
         FormatKind::Csv(_) => (layout(fields).map(FormatKind::Csv), "a source of csv files"),
         FormatKind::Text => (Some(format), "a source of text files"),
@@ -101,8 +104,14 @@ fn file(fields: &Fields<'_>) -> (Option<SourceKind>, &'static str) {
         FormatKind::Parquet => (Some(format), "a source of parquet files"),
     };
     let kind = path.zip(format).map(|((path, path_span), format)| {
-        let spec = FileSourceSpec { path, path_span, format, files_per_batch, max_unpacked };
-        SourceKind::File(spec)
+        SourceKind::File(FileSourceSpec {
+            path,
+            path_span,
+            format,
+            files_per_batch,
+            max_unpacked,
+            goes_on,
+        })
     });
     (kind, what)
 }

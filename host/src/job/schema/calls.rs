@@ -185,6 +185,12 @@ pub const CALL_OF_OP: &[Setting] = &[
         OF_STATES,
         "A state that an updater did not set for so long is dropped. Default: never.",
     ),
+    Setting::new(
+        "initial",
+        Shape::Like("\\.(parquet|(jsonl|ndjson|json|csv)(\\.(gz|zst))?)$"),
+        "Files of states that an updater begins with, in its first batch: columns of the key and \
+         of the state. A relative path starts at the job's folder.",
+    ),
 ];
 
 /// How long states may live: ten years at most.

@@ -91,6 +91,13 @@ const OF_FILES: &[Setting] = &[
         "How much a compressed file may unpack to.",
     )
     .preset(Preset::Size(16 * GIB)),
+    Setting::new(
+        "on_data_loss",
+        Shape::Words(&["fail", "go-on"]),
+        "What is done about files of an unfinished batch that are gone at the next start: the job \
+         is not started, or goes on without them and says so.",
+    )
+    .preset(Preset::Text("fail")),
 ];
 
 const OF_CSV: &[Setting] = &[

@@ -15,7 +15,7 @@ mod windows;
 pub use calls::{ALLOW, LIMITS, TIMEOUT};
 pub use entries::{ADDRESSES_MAX, FUNCTION, OP, SINK, SOURCE};
 pub use json::{preset, schema};
-pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, TEST, TOP};
+pub use top::{CHECKPOINT, DEAD_LETTERS, JOB, STATE, TEST, TOP};
 pub use windows::{EVENT_TIME, WINDOW};
 
 use std::time::Duration;

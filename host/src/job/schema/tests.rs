@@ -90,6 +90,7 @@ fn cases() -> Vec<Case> {
     cases.push(case(&JOB, format!("{HEAD}[job]\n"), &after));
     cases.push(case(&DEAD_LETTERS, format!("{HEAD}[dead_letters]\n"), &after));
     cases.push(case(&CHECKPOINT, format!("{HEAD}[checkpoint]\n"), &after));
+    cases.push(case(&STATE, format!("{HEAD}[state]\n"), &after));
     let places = [
         ("limits", &LIMITS),
         ("allow", &ALLOW),
@@ -207,8 +208,8 @@ fn the_reader_knows_the_words_of_the_schema() {
 fn said(job: &Job) -> String {
     let all = (&job.settings, &job.functions, &job.sources, &job.ops, &job.sinks, &job.tests);
     let (letters, checkpoint) = (&job.dead_letters, &job.checkpoint);
-    let rest =
-        format!("{} {} {} {}", letters.path, letters.row, checkpoint.folder, checkpoint.keep);
+    let kept = format!("{} {} {:?}", checkpoint.folder, checkpoint.keep, job.state);
+    let rest = format!("{} {} {kept}", letters.path, letters.row);
     let text = format!("{all:?} {rest}");
     // Places are `12..34`, and nothing else of a job is shown so.
     let mut out = String::new();

@@ -74,6 +74,25 @@ pub static CHECKPOINT: Place = Place::new(
     ]],
 );
 
+/// `[state]`.
+pub static STATE: Place = Place::new(
+    "where states are while the job runs",
+    &[&[
+        Setting::new(
+            "store",
+            Shape::Words(&["memory", "lsm"]),
+            "`lsm` keeps states on the disk, for more of them than memory holds.",
+        )
+        .preset(Preset::Text("memory")),
+        Setting::new(
+            "cache",
+            Shape::Size(MIB, 1 << 40),
+            "How much of the states on the disk is kept in memory.",
+        )
+        .preset(Preset::Size(256 * MIB)),
+    ]],
+);
+
 /// `[[test]]`.
 pub static TEST: [Place; 1] = [Place::new(
     "a test of the job",
@@ -132,6 +151,7 @@ pub static TOP: Place = Place::new(
             Shape::Table(&CHECKPOINT),
             "Where it is written down how far the job has come.",
         ),
+        Setting::new("state", Shape::Table(&STATE), "Where states are while the job runs."),
         Setting::new(
             "vars",
             Shape::Named(

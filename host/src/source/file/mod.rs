@@ -55,6 +55,7 @@ pub(super) struct FileSource {
     origin: Origin,
     files_per_batch: usize,
     rules: Rules,
+    goes_on: bool,
     known: Mutex<Known>,
     lines: LineIndex,
 }
@@ -97,6 +98,7 @@ impl FileSource {
             origin,
             files_per_batch: file.files_per_batch.unwrap_or(usize::MAX).min(origin::FILES_MAX),
             rules: Rules { tolerant, unpacked_max: file.max_unpacked },
+            goes_on: file.goes_on,
             known: Mutex::new(Known { schema, ..Known::default() }),
             lines: LineIndex::default(),
         })
@@ -182,8 +184,16 @@ impl Source for FileSource {
 
     fn lost(&self, range: &SourceRange) -> Vec<String> {
         let SourceRange::Files(files) = range else { return Vec::new() };
-        let same = |file: &FileRange| open::open(file).and_then(|open| open::check(&open, file));
         files.iter().filter_map(|file| same(file).err()).map(|error| error.to_string()).collect()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    fn remaining(&self, range: &SourceRange) -> SourceRange {
+        let SourceRange::Files(files) = range else { return range.clone() };
+        SourceRange::Files(files.iter().filter(|file| same(file).is_ok()).cloned().collect())
     }
 
     fn skipped(&self) -> Vec<Skipped> {
@@ -242,6 +252,11 @@ impl Source for FileSource {
     fn watch(&self, wake: Wake) -> Result<Box<dyn Send>, SourceError> {
         Ok(Box::new(watch::Watch::start(self.place.watched(), wake)?))
     }
+}
+
+/// Whether a file is the one that was taken.
+fn same(file: &FileRange) -> Result<(), SourceError> {
+    open::open(file).and_then(|open| open::check(&open, file))
 }
 
 /// Whether a file is never divided: a record may be longer than a line, or the place of a byte is

@@ -58,6 +58,7 @@ impl Folder {
             format,
             files_per_batch,
             max_unpacked: 64 << 20,
+            goes_on: false,
         };
         let kind = SourceKind::File(file.clone());
         let spec = SourceSpec {
