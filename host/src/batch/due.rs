@@ -5,6 +5,7 @@ use super::run::{Planned, Runner, Work};
 use super::start::Build;
 use super::trigger::{Mode, Trigger};
 use crate::clock::{self, Micros};
+use crate::id::NodeId;
 use crate::source::SourceRange;
 
 impl Runner<'_> {
@@ -23,7 +24,8 @@ impl Runner<'_> {
         let Some(planned) = plan else { return Ok(false) };
         let (store, now) = (self.ledger.store(), self.time_now().0);
         // The timers of windows are event times: they end by their watermarks.
-        let waits = |op| planned.plan.timing.waiting.iter().any(|it| it.op == *op && it.slide.is_some());
+        let waiting = &planned.plan.timing.waiting;
+        let waits = |op: &NodeId| waiting.iter().any(|it| it.op == *op && it.slide.is_some());
         for state in planned.plan.states.iter().filter(|state| !waits(&state.op)) {
             let due = store.view(&state.op)?.due(0..store.groups(), now)?;
             if due.keys.num_rows() > 0 {

@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::settle::Settling;
 use super::moments::HIDDEN;
+use super::settle::Settling;
 use super::update::Keeping;
 use crate::clock::Micros;
 use crate::id::{BatchId, NodeId};

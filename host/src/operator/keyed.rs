@@ -8,9 +8,9 @@ use datafusion::common::{Result, internal_datafusion_err};
 
 use super::call::Call;
 use super::mailbox::rows_bytes;
+use super::moments;
 use super::node::state_failed;
 use super::settle::Settling;
-use super::moments;
 use crate::plugin::Visits;
 use crate::plugin::columns::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX, row_bytes};
 use crate::state::{Keys, Lane, StateRows};

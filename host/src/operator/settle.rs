@@ -10,8 +10,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 
 use super::keyed::{Before, Round};
-use super::node::state_failed;
 use super::moments::{self, Moments};
+use super::node::state_failed;
 use super::update::Keeping;
 use crate::plugin::{Change, Timer, Visited};
 use crate::state::{Keys, Lane};

@@ -17,11 +17,11 @@ use datafusion::physical_plan::{
 use super::call::{Call, CallV1, ChunkStream, ChunkWork};
 use super::keyed::Keyed;
 use super::mailbox::rows_bytes;
+use super::moments;
 use super::node::{plan_node, properties};
 use super::ports::{PortWork, Ported};
 use super::settle::Settling;
 use super::states::BatchStates;
-use super::moments;
 use super::visit::Visitor;
 use crate::id::NodeId;
 use crate::state::{Lane, StateError, StateSchema};

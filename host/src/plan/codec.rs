@@ -18,8 +18,8 @@ use super::origin;
 use crate::id::NodeId;
 use crate::operator::{
     AssignExec, AssignV1, CallV1, ExchangeExec, FilterExec, FlatMapExec, LeaveOutExec, MapExec,
-    Routing, RunningExec, RunningV1, SharedExec, Sites, TimeFunction, TransformExec, UpdateExec, UpdateV1,
-    WasmAggregate, WasmScalar, WatermarkExec, WatermarkV1, WindowExec, WindowV1,
+    Routing, RunningExec, RunningV1, SharedExec, Sites, TimeFunction, TransformExec, UpdateExec,
+    UpdateV1, WasmAggregate, WasmScalar, WatermarkExec, WatermarkV1, WindowExec, WindowV1,
 };
 use crate::row_error::ON_ERROR;
 use crate::types;

@@ -37,6 +37,7 @@ impl Initial {
             )));
         }
         let spec = SourceSpec {
+            event_time: None,
             id: state.op.clone(),
             kind: SourceKind::File(files.clone()),
             schema: Some(columns),

@@ -22,7 +22,16 @@ const OF_CALLS: [&str; 12] = [
 
 /// What only an op has.
 const OF_OPS: [&str; 11] = [
-    "from", "key", "keep", "columns", "across", "window", "event_time", "visit", "timeout", "ttl",
+    "from",
+    "key",
+    "keep",
+    "columns",
+    "across",
+    "window",
+    "event_time",
+    "visit",
+    "timeout",
+    "ttl",
     "initial",
 ];
 
