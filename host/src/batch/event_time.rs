@@ -221,8 +221,7 @@ impl Runner<'_> {
             }
             let Watermark { before, now, origin } = self.times.watermark(waiting, timing, at);
             let last = |time: i64| time.saturating_sub(origin).div_euclid(slide.max(1));
-            let ends = before != i64::MIN && now > before && last(now) > last(before)
-                || before == i64::MIN && now > before;
+            let ends = now > before && (before == i64::MIN || last(now) > last(before));
             let store = self.ledger.store();
             if ends && store.ops().contains(&waiting.op) && store.view(&waiting.op)?.size().keys > 0
             {

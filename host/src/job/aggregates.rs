@@ -1,4 +1,4 @@
-//! Aggregates that the host has itself, as a job names them.
+//! Ops that the host has itself, and aggregates, as a job names them.
 
 use super::Span;
 
@@ -28,4 +28,35 @@ pub enum AggregateFunction {
     Max,
     /// Their mean.
     Avg,
+}
+
+/// An op with `native`.
+#[derive(Clone, Debug)]
+pub enum NativeSpec {
+    /// `native = "count"`: rows by `key`, or all of them; gives the key and `count: int64`.
+    Count {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+    },
+    /// `native = "aggregate"`: aggregates of rows by `key`, or of all of them; gives the key and a
+    /// column for each.
+    Aggregate {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+        /// `aggregates`.
+        aggregates: Vec<AggregateSpec>,
+    },
+    /// `native = "union"`: the rows of several inputs of one schema, the first input's first.
+    Union,
+    /// `native = "repartition"`: rows of one key to one lane, in source order.
+    Repartition {
+        /// `key`.
+        key: Vec<String>,
+        /// Where `key` stands, or the id.
+        key_span: Span,
+    },
 }

@@ -112,6 +112,8 @@ impl Walk<'_> {
         for setting in place.settings() {
             let node = table.get(setting.name);
             match (setting.shape, node) {
+                // What is not there and could not be without more has no defaults.
+                (Shape::Table(inner), None) if inner.needs() => {}
                 (Shape::Table(inner), node) => {
                     let around = around.inside(setting.name);
                     lines.extend(self.settings(inner, table_of(node), &around));

@@ -31,7 +31,7 @@ mod vars;
 mod windows;
 mod written;
 
-pub use aggregates::{AggregateFunction, AggregateSpec};
+pub use aggregates::{AggregateFunction, AggregateSpec, NativeSpec};
 pub use allow::{Allow, EnvSpec, FolderSpec};
 pub use aside::{CheckpointSpec, DeadLettersSpec, Expect, StateSpec, StoreName, TestSpec};
 pub use effective::{Line, Section, effective};
@@ -370,35 +370,4 @@ pub struct SqlSpec {
     pub sql: String,
     /// Where it stands.
     pub span: Span,
-}
-
-/// An op with `native`.
-#[derive(Clone, Debug)]
-pub enum NativeSpec {
-    /// `native = "count"`: rows by `key`, or all of them; gives the key and `count: int64`.
-    Count {
-        /// `key`.
-        key: Vec<String>,
-        /// Where `key` stands, or the id.
-        key_span: Span,
-    },
-    /// `native = "aggregate"`: aggregates of rows by `key`, or of all of them; gives the key and a
-    /// column for each.
-    Aggregate {
-        /// `key`.
-        key: Vec<String>,
-        /// Where `key` stands, or the id.
-        key_span: Span,
-        /// `aggregates`.
-        aggregates: Vec<AggregateSpec>,
-    },
-    /// `native = "union"`: the rows of several inputs of one schema, the first input's first.
-    Union,
-    /// `native = "repartition"`: rows of one key to one lane, in source order.
-    Repartition {
-        /// `key`.
-        key: Vec<String>,
-        /// Where `key` stands, or the id.
-        key_span: Span,
-    },
 }

@@ -84,17 +84,15 @@ pub fn build(
     };
     (builder.modes, builder.problems) = windows::modes(job, |op| builder.read_by(op));
     builder.sources(sources);
-    for function in &job.functions {
-        builder.function(function);
-    }
+    job.functions.iter().for_each(|function| builder.function(function));
     for op in &job.ops {
         builder.op(op);
     }
     let roots = builder.roots();
-    if !builder.problems.is_empty() {
-        return Err(failed(builder.problems));
+    match builder.problems.is_empty() {
+        true => builder.join(roots).map_err(internal),
+        false => Err(failed(builder.problems)),
     }
-    builder.join(roots).map_err(internal)
 }
 
 impl Builder<'_> {
@@ -245,6 +243,14 @@ impl Builder<'_> {
         Ok(true)
     }
 
+    /// An entry as a query knows it.
+    fn table(&self, node: NodeId) -> Option<Table> {
+        let entry = self.entries.get(&node)?;
+        let schema = Arc::clone(&entry.ports[0].1);
+        let partitioning = entry.plan.output_partitioning().clone();
+        Some(Table { node, schema, partitioning })
+    }
+
     fn sql(&mut self, op: &OpSpec, spec: &SqlSpec) -> PlanResult<bool> {
         let named = op.from.iter().map(|from| from.node.clone());
         let mut tables: Vec<NodeId> = named.collect();
@@ -255,15 +261,7 @@ impl Builder<'_> {
         if reads.iter().any(|name| self.broken.iter().any(|broken| broken.as_str() == name)) {
             return Ok(false);
         }
-        let tables: Vec<Table> = tables
-            .into_iter()
-            .filter_map(|node| {
-                let entry = self.entries.get(&node)?;
-                let schema = Arc::clone(&entry.ports[0].1);
-                let partitioning = entry.plan.output_partitioning().clone();
-                Some(Table { node, schema, partitioning })
-            })
-            .collect();
+        let tables: Vec<Table> = tables.into_iter().filter_map(|node| self.table(node)).collect();
         let mut next = self.next_id;
         let planned = self.planner().plan(&spec.sql, &tables, &mut || {
             next += 1;

@@ -12,14 +12,14 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::batch::ledger::{Changes, Ledger, LedgerError};
 use crate::checkpoint::record::{CommitV1, IntentV1, PreparedV1, RowsV1, SinkCommitV1, StagedV1};
 use crate::checkpoint::{
-    Begun, Checkpoint, CheckpointError, IdentityV1, JobId, Keep, LogSeen, Observed, OnDataLoss,
-    Options, Permit, Recover, SinkMark, SinkSeen, StateStep, decide,
+    Begun, Checkpoint, CheckpointError, IdentityV1, JobId, Keep, LogSeen, Observed, Options,
+    Permit, Recover, SinkMark, SinkSeen, StateStep, decide,
 };
 use crate::clock::Random;
 use crate::durable::Store;
 use crate::durable::test_kit::{EIO, Fail, SimDisk, SimFolder};
 use crate::id::{BatchId, NodeId};
-use crate::state::{Lane, Staged, StateError, StateSchema};
+use crate::state::{Lane, MemoryStore, Staged, StateError, StateSchema, StateStore};
 
 /// Few, so that they wear and are written whole now and then.
 const GROUPS: u32 = 2;
@@ -211,7 +211,8 @@ impl Job {
         let identity = IdentityV1::new(JobId(7), "test", GROUPS);
         let (checkpoint, recovery) = Checkpoint::open(Arc::clone(&store), &identity, options)?;
         let generation = recovery.generation;
-        let ledger = Ledger::new(checkpoint, store, GROUPS, 1)?;
+        let states: Arc<dyn StateStore> = Arc::new(MemoryStore::new(GROUPS, 1));
+        let ledger = Ledger::new(checkpoint, store, states, 1)?;
         let sink = |id| Sink { id, folder: disk.folder(id) };
         let sinks = [sink("a"), sink("b")];
         let mut it = Self { ledger, sinks, generation, acknowledged: 0 };
@@ -235,7 +236,6 @@ impl Job {
             unusable,
             missing_plugins: Vec::new(),
             lost_input: Vec::new(),
-            on_data_loss: OnDataLoss::Fail,
             adopt_sinks: false,
             now: 1_000_000_000,
         };

@@ -15,9 +15,9 @@ use crate::id::NodeId;
 use crate::row_error::ON_ERROR;
 
 /// What a call may have besides `wasm`.
-const OF_CALLS: [&str; 12] = [
+const OF_CALLS: [&str; 13] = [
     "call", "key", "keep", "columns", "config", "limits", "on_error", "allow", "visit", "timeout",
-    "ttl", "initial",
+    "ttl", "initial", "window",
 ];
 
 /// What only an op has.
@@ -42,7 +42,9 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
         .into_iter()
         .filter_map(|kind| Some((kind, fields.take(kind)?)))
         .collect();
-    let (across, window) = (across(&fields, &given), window(&fields, problems));
+    let aggregates = can_aggregate(&given);
+    let across = across(&fields, aggregates);
+    let window = aggregates.then(|| window(&fields, problems)).flatten();
     let event_time = event_time(&fields, problems);
     // The tables that a query names are its inputs, and who says nothing of what it does may want
     // to be a query.
@@ -70,20 +72,23 @@ pub fn op(entry: &Entry<'_>, entries: &[Entry<'_>], problems: &Problems) -> Opti
     Some(OpSpec { id, from, body, across, window, event_time, span })
 }
 
-/// Where `across = "run"` stands. Only an aggregate may have it; what a function is shows later.
-fn across(fields: &Fields<'_>, given: &[(&'static str, &Node)]) -> Option<Span> {
-    let text = |node: &Node| match &node.value {
-        Value::Text(text) => matches!(text.as_str(), "count" | "aggregate"),
-        _ => false,
-    };
-    let aggregate =
-        given.iter().any(|(kind, node)| *kind == "wasm" || *kind == "native" && text(node));
+/// Where `across = "run"` stands. Only an aggregate may have it.
+fn across(fields: &Fields<'_>, aggregates: bool) -> Option<Span> {
     let words: &[(&str, bool)] =
-        if aggregate { &[("batch", false), ("run", true)] } else { &[("batch", false)] };
+        if aggregates { &[("batch", false), ("run", true)] } else { &[("batch", false)] };
     match fields.word("across", words) {
         Some(true) => fields.take("across").map(|node| node.span.clone()),
         _ => None,
     }
+}
+
+/// Whether an op may be an aggregate; what a function is shows later.
+fn can_aggregate(given: &[(&'static str, &Node)]) -> bool {
+    let text = |node: &Node| match &node.value {
+        Value::Text(text) => matches!(text.as_str(), "count" | "aggregate"),
+        _ => false,
+    };
+    given.iter().any(|(kind, node)| *kind == "wasm" || *kind == "native" && text(node))
 }
 
 fn not_one(fields: &Fields<'_>, given: &[(&'static str, &Node)]) -> Option<OpBody> {

@@ -149,6 +149,11 @@ impl Place {
         self
     }
 
+    /// Whether some setting must be there.
+    pub fn needs(&'static self) -> bool {
+        self.settings().any(|setting| setting.needed)
+    }
+
     /// Its settings.
     pub fn settings(&self) -> impl Iterator<Item = &'static Setting> + use<> {
         self.groups.iter().flat_map(|group| group.iter())

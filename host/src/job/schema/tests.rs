@@ -55,7 +55,9 @@ fn sample(place: &Place, setting: &Setting) -> &'static str {
         ("key", _) => "[\"k\"]",
         ("name", _) => "\"it\"",
         ("to", _) => "\"a\"",
-        ("processing_time" | "size", _) => "\"30m\"",
+        ("processing_time", _) => "\"30m\"",
+        // Longer than any slide.
+        ("size", _) => "\"87600h\"",
         ("column", _) => "\"ts\"",
         (other, _) => panic!("{other} of {}", place.title),
     }
